@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "crypto/internal/sodium_init.h"
 #include "openssl/sha.h"
 #include "sodium.h"
 
@@ -46,12 +47,14 @@ Digest512 Sha512(absl::string_view data) {
 }
 
 Digest256 Sha3_256(absl::string_view data) {
+  internal::EnsureSodium();
   Digest256 digest;
   crypto_hash_sha3256(Out(digest), Bytes(data), data.size());
   return digest;
 }
 
 Blake2b256Hasher::Blake2b256Hasher(absl::string_view personal) {
+  internal::EnsureSodium();
   uint8_t padded[crypto_generichash_blake2b_PERSONALBYTES] = {};
   if (personal.size() > sizeof(padded)) std::abort();
   if (!personal.empty()) {

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <cstring>
 
+#include "crypto/internal/sodium_init.h"
 #include "sodium.h"
 
 namespace messenger::crypto {
 
 SeededRandom::SeededRandom(uint64_t seed) {
+  internal::EnsureSodium();
   for (size_t i = 0; i < 8; ++i) {
     key_[i] = static_cast<uint8_t>(seed >> (8 * i));
   }
