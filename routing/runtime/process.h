@@ -1,0 +1,46 @@
+// What every main does around its event loop: end on a signal, keep secrets
+// out of core dumps, write log lines.
+#ifndef ROUTING_RUNTIME_PROCESS_H_
+#define ROUTING_RUNTIME_PROCESS_H_
+
+#include <cstddef>
+#include <thread>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "routing/runtime/event_loop.h"
+
+namespace messenger::routing {
+
+enum class LogLevel { kInfo, kWarning, kError };
+
+// Writes one line to standard error: time, level, words. Thread-safe. Never
+// give it ids, keys, content or addresses of peers. Control characters are
+// written as '?'.
+void Log(LogLevel level, absl::string_view words);
+
+// Stops `loop` on SIGTERM or SIGINT, which are blocked for the whole process
+// and taken by a thread of this object; a second signal ends the process at
+// once. Make it in main before any other thread starts. Ignores SIGPIPE.
+class StopOnSignal {
+ public:
+  explicit StopOnSignal(EventLoop& loop);  // must outlive this
+  ~StopOnSignal();
+
+  StopOnSignal(const StopOnSignal&) = delete;
+  StopOnSignal& operator=(const StopOnSignal&) = delete;
+
+ private:
+  std::thread thread_;
+};
+
+// No core dumps, and no other process of the user may read our memory.
+// UNAVAILABLE if the system refuses.
+absl::Status ForbidMemoryDumps();
+
+// Raises the limit of open files to the hard limit; returns the limit.
+size_t RaiseFileLimit();
+
+}  // namespace messenger::routing
+
+#endif  // ROUTING_RUNTIME_PROCESS_H_
