@@ -1,0 +1,24 @@
+// Whether the bytes of an ML-KEM-768 encapsulation key decode to coefficients
+// below the modulus (FIPS 203, section 7.2): the one thing that can be wrong
+// with a key of the right length.
+//
+// Encapsulation checks the same. Keys that are kept for later use are checked
+// on arrival as well, so that a bad one is refused where it came from and
+// cannot make a session fail later.
+
+#ifndef CLIENT_SESSION_KEM_KEY_CHECK_H_
+#define CLIENT_SESSION_KEM_KEY_CHECK_H_
+
+#include "crypto/kem/mlkem768.h"
+#include "crypto/kem/xwing.h"
+
+namespace messenger::client {
+
+bool IsUsable(const crypto::MlKem768PublicKey& key);
+
+// Checks the ML-KEM part, which comes first.
+bool IsUsable(const crypto::XWingPublicKey& key);
+
+}  // namespace messenger::client
+
+#endif  // CLIENT_SESSION_KEM_KEY_CHECK_H_
