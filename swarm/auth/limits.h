@@ -1,0 +1,48 @@
+// Bounds that clients and members agree on (swarm/SPEC.md, section 2). Bounds
+// that only concern our implementation stand where they are used.
+
+#ifndef SWARM_AUTH_LIMITS_H_
+#define SWARM_AUTH_LIMITS_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/time/time.h"
+
+namespace messenger::swarm {
+
+// The largest padded message of a client (64 KiB) and room for its framing.
+inline constexpr size_t kMaxPayloadBytes = 66'560;
+
+inline constexpr absl::Duration kMinTtl = absl::Seconds(10);
+inline constexpr absl::Duration kMaxTtl = absl::Hours(24 * 14);
+
+// How far a clock may be off, in either direction.
+inline constexpr absl::Duration kClockTolerance = absl::Seconds(120);
+
+inline constexpr size_t kMaxRecordBodyBytes = 8'192;
+// Full records of a namespace fit one reply.
+inline constexpr size_t kMaxRecordsPerNamespace = 15;
+
+inline constexpr size_t kMaxDeleteIds = 1'000;
+
+inline constexpr uint32_t kMaxPageRows = 256;
+// A reply of 16 cells (routing/SPEC.md, section 4) less the envelope around
+// the rows. One message of kMaxPayloadBytes always fits.
+inline constexpr uint32_t kMaxPageBytes = 16 * 8'148 - 363;
+inline constexpr uint32_t kMinPageBytes = 4'096;
+// What a row costs besides its payload, at most; counted against a page.
+inline constexpr size_t kRowOverheadBytes = 64;
+inline constexpr size_t kRecordOverheadBytes = 160;
+
+// A tombstone outlives the message by this; that of a message nobody has seen
+// counts from the deletion and adds the longest life a message can have.
+inline constexpr absl::Duration kTombstoneGrace = absl::Hours(24);
+inline constexpr absl::Duration kUnknownTombstoneLife = absl::Hours(24 * 31);
+
+// The longest ClientRequest: a message and its envelope, or a full deletion.
+inline constexpr size_t kMaxClientRequestBytes = 68 * 1024;
+
+}  // namespace messenger::swarm
+
+#endif  // SWARM_AUTH_LIMITS_H_
