@@ -28,7 +28,8 @@ inline constexpr size_t kFrameBytes = 8192;
 // and the link is closed: a peer this slow is as good as gone.
 inline constexpr size_t kMaxQueuedFrames = 1024;
 
-// The longest timeout a call may ask for; servers refuse more.
+// The longest time a call can take. A transport cuts a longer timeout to it;
+// a server refuses a call that asks for more, or for no end at all.
 inline constexpr absl::Duration kMaxCallTimeout = absl::Seconds(120);
 
 // The raw Ed25519 public key of a TLS certificate: who a host is.

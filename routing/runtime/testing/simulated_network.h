@@ -36,7 +36,7 @@ class SimulatedNetwork {
   struct Observation {
     enum class Kind { kRequest, kReply, kFrame };
     Kind kind;
-    absl::string_view from;    // addresses
+    absl::string_view from;  // addresses
     absl::string_view to;
     absl::string_view method;  // of a request or reply
     absl::string_view bytes;
