@@ -97,7 +97,7 @@ class Consensus final {
   // The epochs in use at `now`.
   OnionEpochs EpochsAt(absl::Time now) const;
 
-  // The exact bytes that were verified.
+  // The document as it is passed on: what was verified and nothing else.
   const std::string& wire() const { return wire_; }
 
   // The parts of `wire()`: what was signed, and the list, sorted by id.

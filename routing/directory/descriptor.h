@@ -37,6 +37,8 @@ inline constexpr size_t kMaxNicknameBytes = 32;
 inline constexpr size_t kMaxSoftwareBytes = 64;
 inline constexpr size_t kMaxAddressBytes = 64;
 inline constexpr size_t kMaxKeysPerDescriptor = 4;
+// The latest time that our encodings carry (the year 9999), in milliseconds.
+inline constexpr uint64_t kMaxUnixMillis = 253402300799999;
 
 struct Descriptor {
   NetworkId network_id;

@@ -40,8 +40,8 @@ class NodeKeys final {
   NodeKeys& operator=(const NodeKeys&) = delete;
 
   // Makes the keys that `now` calls for, deletes those past their overlap, and
-  // writes the file. True if the public keys changed: publish again. Keys that
-  // could not be written are not used (UNAVAILABLE).
+  // writes the file. True if keys changed: publish again. UNAVAILABLE if the
+  // file could not be written; the keys work, but not after a restart.
   absl::StatusOr<bool> Rotate(absl::Time now);
 
   // When Rotate() has something to do next.
