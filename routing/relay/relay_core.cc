@@ -265,10 +265,7 @@ size_t RelayCore::MaxCircuitsOf(Link& link) {
 bool RelayCore::IsRelay(const Peer& peer) const {
   const auto consensus = directory_.current();
   if (!peer.tls_key.has_value() || consensus == nullptr) return false;
-  return std::any_of(consensus->nodes().begin(), consensus->nodes().end(),
-                     [&](const NodeRecord& node) {
-                       return node.link.tls_key == *peer.tls_key;
-                     });
+  return consensus->FindByTlsKey(*peer.tls_key) != nullptr;
 }
 
 void RelayCore::OnCellFromClient(Circuit& circuit, std::string frame) {
