@@ -15,9 +15,6 @@ struct ServerLimits {
   // Calls and links of one connection. Against opening and resetting streams
   // in quick succession.
   int max_concurrent_streams = 32;
-  int max_requests_per_read = 8;
-  // Connections at one time; keep below half of RLIMIT_NOFILE.
-  int max_connections = 2048;
   // All links at one time.
   int max_links = 4096;
   // A connection that has not finished its TLS handshake by then is dropped.
@@ -34,8 +31,9 @@ struct ServerLimits {
   // Against floods of pings. Not more than our clients' keepalive time.
   absl::Duration min_ping_interval = absl::Seconds(30);
   int max_ping_strikes = 2;
+  // All metadata of one request.
   size_t max_metadata_bytes = 2 * 1024;
-  size_t absolute_max_metadata_bytes = 4 * 1024;
+  // Of all connections together. Soft: beyond it gRPC stops reading.
   size_t max_memory_bytes = 256 * 1024 * 1024;
 };
 

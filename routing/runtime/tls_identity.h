@@ -24,6 +24,9 @@ class TlsIdentity {
   static absl::StatusOr<TlsIdentity> FromSeed(
       const crypto::SecretBytes<32>& seed);
 
+  // A second copy of the secret key, for what must hold one.
+  TlsIdentity Clone() const;
+
   TlsIdentity(TlsIdentity&&) = default;
   TlsIdentity& operator=(TlsIdentity&&) = default;
   ~TlsIdentity();

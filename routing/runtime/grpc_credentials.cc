@@ -1,0 +1,91 @@
+#include "routing/runtime/grpc_credentials.h"
+
+#include <stdlib.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "grpcpp/security/tls_certificate_provider.h"
+#include "grpcpp/security/tls_certificate_verifier.h"
+#include "grpcpp/security/tls_credentials_options.h"
+
+namespace messenger::routing {
+namespace {
+
+namespace tls = grpc::experimental;
+
+// gRPC 1.51 has no setting for the lowest TLS version, but lets us choose the
+// cipher suites of TLS 1.2 (those of TLS 1.3 are fixed). We allow one that
+// needs an RSA certificate: our servers have none, so no TLS 1.2 handshake
+// with one can succeed, and what a client could agree on with a stranger's
+// server fails on the pinned Ed25519 key.
+//
+// gRPC reads the variable once, when it first makes credentials.
+void AllowOnlyTls13() {
+  static const bool once [[maybe_unused]] = [] {
+    ::setenv("GRPC_SSL_CIPHER_SUITES", "ECDHE-RSA-AES256-GCM-SHA384",
+             /*overwrite=*/1);
+    return true;
+  }();
+}
+
+class PinnedKeyVerifier final : public tls::ExternalCertificateVerifier {
+ public:
+  explicit PinnedKeyVerifier(const TlsKey& pinned) : pinned_(pinned) {}
+
+  bool Verify(tls::TlsCustomVerificationCheckRequest* request,
+              std::function<void(grpc::Status)> /*callback*/,
+              grpc::Status* sync_status) override {
+    const grpc::string_ref pem = request->peer_cert();
+    const absl::StatusOr<TlsKey> key =
+        TlsKeyOfCertificate({pem.data(), pem.size()});
+    *sync_status = key.ok() && *key == pinned_
+                       ? grpc::Status::OK
+                       : grpc::Status(grpc::StatusCode::UNAUTHENTICATED,
+                                      std::string(kWrongPeer));
+    return true;  // decided here and now
+  }
+  void Cancel(tls::TlsCustomVerificationCheckRequest* /*request*/) override {}
+
+ private:
+  const TlsKey pinned_;
+};
+
+std::shared_ptr<tls::CertificateProviderInterface> Provider(
+    const TlsIdentity& identity) {
+  return std::make_shared<tls::StaticDataCertificateProvider>(
+      std::vector<tls::IdentityKeyCertPair>{
+          {identity.private_key_pem(), identity.certificate_pem()}});
+}
+
+}  // namespace
+
+std::shared_ptr<grpc::ChannelCredentials> PinnedChannelCredentials(
+    const TlsKey& pinned, const TlsIdentity* identity) {
+  AllowOnlyTls13();
+  tls::TlsChannelCredentialsOptions options;
+  options.set_verify_server_certs(false);  // the verifier below does
+  options.set_check_call_host(false);      // there are no names
+  options.set_certificate_verifier(
+      tls::ExternalCertificateVerifier::Create<PinnedKeyVerifier>(pinned));
+  if (identity != nullptr) {
+    options.set_certificate_provider(Provider(*identity));
+    options.watch_identity_key_cert_pairs();
+  }
+  return tls::TlsCredentials(options);
+}
+
+std::shared_ptr<grpc::ServerCredentials> IdentityServerCredentials(
+    const TlsIdentity& identity) {
+  AllowOnlyTls13();
+  tls::TlsServerCredentialsOptions options(Provider(identity));
+  options.watch_identity_key_cert_pairs();
+  // Possession of the key is proven by TLS itself; there is no more to verify.
+  options.set_cert_request_type(
+      GRPC_SSL_REQUEST_CLIENT_CERTIFICATE_BUT_DONT_VERIFY);
+  options.set_check_call_host(false);
+  return tls::TlsServerCredentials(options);
+}
+
+}  // namespace messenger::routing
