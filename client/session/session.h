@@ -53,10 +53,6 @@ enum class SessionRole : uint8_t { kInitiator = 1, kResponder = 2 };
 // content is split or sent as an attachment.
 inline constexpr size_t kMaxContentBytes = 58'885;
 
-// An initiation that was never answered is given up after this time.
-inline constexpr absl::Duration kUnansweredSessionLifetime =
-    absl::Hours(24 * 30);
-
 // Who we are. All three must outlive the calls they are passed to.
 struct LocalIdentity {
   const IdentityRecord& record;  // our newest, listing `device`

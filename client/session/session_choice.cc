@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <numeric>
 
-#include "client/session/session.h"
-
 namespace messenger::client {
 namespace {
 

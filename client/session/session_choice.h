@@ -15,6 +15,9 @@
 namespace messenger::client {
 
 inline constexpr size_t kMaxLiveSessions = 3;
+// An initiation that was never answered is given up after this time.
+inline constexpr absl::Duration kUnansweredSessionLifetime =
+    absl::Hours(24 * 30);
 inline constexpr int kMaxRefreshesPerHour = 1;
 inline constexpr int kMaxRefreshesPerDay = 5;
 
