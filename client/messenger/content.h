@@ -1,0 +1,63 @@
+// What two people say to each other, in and out of its bytes
+// (client/proto/content.proto, client/SPEC.md, section 9).
+//
+// The peer is authenticated but not trusted: `DecodeContent` checks every
+// length before anything is used.
+
+#ifndef CLIENT_MESSENGER_CONTENT_H_
+#define CLIENT_MESSENGER_CONTENT_H_
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+
+namespace messenger::client {
+
+inline constexpr size_t kMessageIdBytes = 16;
+inline constexpr size_t kMaxProfileNameBytes = 64;
+// A text is cut into parts of this size; each part with its envelope fits the
+// largest bucket.
+inline constexpr size_t kMaxPartBytes = 58'000;
+inline constexpr int kMaxParts = 18;
+inline constexpr size_t kMaxTextBytes = 1'000'000;
+
+struct TextPart {
+  std::string text;
+  int part = 0;
+  int parts = 1;
+};
+
+struct Content {
+  std::string message_id;  // kMessageIdBytes
+  absl::Time sent;
+  // Encoded `OutgoingMailbox` of the sender's mailbox; empty if none is
+  // offered.
+  std::string mailbox_offer;
+  std::string profile_name;
+  // Nothing: an acknowledgement, or something a newer client says.
+  std::optional<TextPart> text;
+};
+
+std::string EncodeContent(const Content& content);
+
+// INVALID_ARGUMENT when a field is malformed.
+absl::StatusOr<Content> DecodeContent(absl::string_view bytes);
+
+// INVALID_ARGUMENT when `text` is empty, not UTF-8, or longer than
+// kMaxTextBytes; the words are for the person who typed it.
+absl::Status CheckText(absl::string_view text);
+absl::Status CheckProfileName(absl::string_view name);
+
+bool IsValidUtf8(absl::string_view text);
+
+// Cuts a checked text between characters.
+std::vector<TextPart> SplitText(absl::string_view text);
+
+}  // namespace messenger::client
+
+#endif  // CLIENT_MESSENGER_CONTENT_H_

@@ -1,0 +1,106 @@
+// What the messenger needs of the network: store, retrieve and records of
+// mailboxes. The real one asks swarms over onion paths (`SwarmMailService`);
+// tests put an in-memory one in its place.
+//
+// Belongs to one executor: called from its tasks, answers as its tasks, never
+// inside the call.
+
+#ifndef CLIENT_MESSENGER_MAIL_SERVICE_H_
+#define CLIENT_MESSENGER_MAIL_SERVICE_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "client/store/client_store.h"
+#include "crypto/sign/ed25519.h"
+#include "swarm/auth/mailbox.h"
+
+namespace messenger::client {
+
+template <typename T>
+using Done = absl::AnyInvocable<void(absl::StatusOr<T>)>;
+
+// The nodes of one circuit by nickname, client's side first, destination last.
+using NamedRoute = std::vector<std::string>;
+
+struct WriteTarget {
+  std::string mailbox;  // 33 bytes
+  swarm::MailboxNamespace mailbox_namespace = swarm::MailboxNamespace::kInbox;
+  // Pairwise mailboxes only.
+  crypto::Ed25519PublicKey read_key;
+  std::shared_ptr<const crypto::Ed25519PrivateKey> write_key;
+};
+
+struct ReadTarget {
+  std::string mailbox;
+  swarm::MailboxNamespace mailbox_namespace = swarm::MailboxNamespace::kInbox;
+  std::shared_ptr<const crypto::Ed25519PrivateKey> reader;
+  // Pairwise mailboxes only.
+  crypto::Ed25519PublicKey write_key;
+};
+
+struct Delivery {
+  std::vector<std::string> holders;  // nicknames of nodes that signed for it
+  std::vector<NamedRoute> routes;    // one per attempt
+};
+
+struct RetrievedMessage {
+  std::string id;  // 32 bytes, recomputed from the payload
+  std::string payload;
+  absl::Time expiry;
+};
+
+struct Retrieved {
+  std::vector<RetrievedMessage> messages;  // each id once
+  std::vector<CursorRow> cursors;
+  // A read quorum was read to the end: nothing that was acknowledged before
+  // is missing.
+  bool complete = false;
+  int members_answered = 0;
+  std::vector<NamedRoute> routes;
+};
+
+struct MailRecord {
+  std::string key;  // 16 bytes
+  uint64_t sequence = 0;
+  std::string body;
+};
+
+class MailService {
+ public:
+  virtual ~MailService() = default;
+
+  // OK only with W verified receipts of distinct members. UNAVAILABLE: not
+  // now; the same payload may be tried again. RESOURCE_EXHAUSTED: the mailbox
+  // or the nodes are full.
+  virtual void Store(const WriteTarget& target, std::string payload,
+                     absl::Time expiry, Done<Delivery> done) = 0;
+
+  // UNAVAILABLE when no member could be read.
+  virtual void Retrieve(const ReadTarget& target,
+                        std::vector<CursorRow> cursors,
+                        Done<Retrieved> done) = 0;
+
+  // Replaces a record of the account that `owner` signs for. ABORTED: a newer
+  // one is stored.
+  virtual void PutRecord(const std::string& mailbox,
+                         swarm::MailboxNamespace mailbox_namespace,
+                         std::shared_ptr<const crypto::Ed25519PrivateKey> owner,
+                         MailRecord record, Done<Delivery> done) = 0;
+
+  // The newest record of each key that a read quorum knows. UNAVAILABLE when
+  // fewer answered.
+  virtual void GetRecords(const std::string& mailbox,
+                          swarm::MailboxNamespace mailbox_namespace,
+                          Done<std::vector<MailRecord>> done) = 0;
+};
+
+}  // namespace messenger::client
+
+#endif  // CLIENT_MESSENGER_MAIL_SERVICE_H_

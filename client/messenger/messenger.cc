@@ -1,0 +1,1007 @@
+#include "client/messenger/messenger.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "client/session/prekey_record.h"
+#include "client/session/session_choice.h"
+#include "crypto/base/secure_memory.h"
+#include "crypto/base/status_macros.h"
+
+namespace messenger::client {
+namespace {
+
+using ::messenger::crypto::AccountId;
+using ::messenger::crypto::AccountKeys;
+using ::messenger::crypto::AccountSeed;
+using ::messenger::crypto::Ed25519PrivateKey;
+using ::messenger::swarm::MailboxNamespace;
+
+// Settings of the store.
+constexpr char kSeedSetting[] = "account/seed";
+constexpr char kNameSetting[] = "account/name";
+constexpr char kDeviceSetting[] = "account/device";
+constexpr char kIdentitySetting[] = "account/identity-record";
+constexpr char kPrekeysSetting[] = "account/prekeys";
+// Hash of the identity record and bytes of the prekey record that a write
+// quorum of the swarm has signed for.
+constexpr char kPublishedIdentitySetting[] = "account/published-identity";
+constexpr char kPublishedPrekeySetting[] = "account/published-prekey";
+// "1" while the account may have an identity record that we do not know.
+constexpr char kRestoredSetting[] = "account/restored";
+
+constexpr absl::Duration kFirstRetry = absl::Seconds(5);
+constexpr absl::Duration kLongestRetry = absl::Minutes(5);
+constexpr int kMaxRetryDoublings = 6;
+
+const std::string& ZeroRecordKey() {
+  static const auto* key = new std::string(16, '\0');
+  return *key;
+}
+
+absl::Duration RetryDelay(int attempts) {
+  const int doublings = std::min(std::max(attempts - 1, 0), kMaxRetryDoublings);
+  return std::min(kFirstRetry * (1 << doublings), kLongestRetry);
+}
+
+absl::Status SetSecret(ClientStore& store, absl::string_view name,
+                       std::string secret) {
+  const absl::Status status = store.SetSetting(name, secret);
+  crypto::SecureWipe(secret);
+  return status;
+}
+
+// The setting, or DATA_LOSS: an account without it is not whole.
+absl::StatusOr<std::string> Required(ClientStore& store,
+                                     absl::string_view name) {
+  ASSIGN_OR_RETURN(std::optional<std::string> value, store.Setting(name));
+  if (!value) {
+    return absl::DataLossError(absl::StrCat(
+        "the account in this database is incomplete (", name, ")"));
+  }
+  return *std::move(value);
+}
+
+}  // namespace
+
+// One `Flush`: a chain of items per peer, the chains side by side.
+struct Messenger::FlushRun {
+  std::vector<std::vector<OutboxItem>> chains;
+  std::vector<size_t> next;
+  size_t running = 0;
+  std::map<int64_t, FlushedMessage> messages;
+  absl::Status error;  // of our own database
+  Done<FlushReport> done;
+};
+
+// One `Receive`: the mailboxes side by side.
+struct Messenger::ReceiveRun {
+  struct Box {
+    ReadTarget target;
+    std::optional<AccountId> peer;  // none: the account inbox
+  };
+  std::vector<Box> boxes;
+  absl::Time started;
+  int64_t last_row_before = 0;
+  size_t running = 0;
+  bool inbox_complete = false;
+  ReceiveReport report;
+  absl::Status error;
+  Done<ReceiveReport> done;
+};
+
+// ---------------------------------------------------------------- account --
+
+absl::Status Messenger::CreateAccount(ClientStore& store,
+                                      const AccountKeys& account, bool restored,
+                                      absl::string_view name, absl::Time now,
+                                      crypto::Random& random) {
+  RETURN_IF_ERROR(CheckProfileName(name));
+  return store.Transaction([&]() -> absl::Status {
+    ASSIGN_OR_RETURN(const std::optional<std::string> existing,
+                     store.Setting(kSeedSetting));
+    if (existing) {
+      return absl::AlreadyExistsError("there is an account already");
+    }
+    const DeviceKeys device = DeviceKeys::Generate(random);
+    RETURN_IF_ERROR(
+        SetSecret(store, kSeedSetting, std::string(account.seed().Expose())));
+    RETURN_IF_ERROR(SetSecret(store, kDeviceSetting, device.Serialize()));
+    RETURN_IF_ERROR(store.SetSetting(kNameSetting, name));
+    RETURN_IF_ERROR(
+        SetSecret(store, kPrekeysSetting, PrekeySecrets().Serialize()));
+    if (restored) return store.SetSetting(kRestoredSetting, "1");
+    // Nobody else can have this seed: the first record needs no look-up.
+    ASSIGN_OR_RETURN(
+        const IdentityRecord record,
+        IdentityRecord::First(account, {MakeDeviceEntry(device, now)}));
+    return store.SetSetting(kIdentitySetting, record.bytes());
+  });
+}
+
+absl::StatusOr<std::unique_ptr<Messenger>> Messenger::Open(
+    const Environment& environment) {
+  ClientStore& store = environment.store;
+  ASSIGN_OR_RETURN(std::optional<std::string> seed_bytes,
+                   store.Setting(kSeedSetting));
+  if (!seed_bytes) return absl::NotFoundError("there is no account yet");
+  absl::StatusOr<AccountSeed> seed = AccountSeed::FromBytes(*seed_bytes);
+  crypto::SecureWipe(*seed_bytes);
+  if (!seed.ok()) return absl::DataLossError("the account's seed is damaged");
+  ASSIGN_OR_RETURN(std::string device_bytes, Required(store, kDeviceSetting));
+  absl::StatusOr<DeviceKeys> device = DeviceKeys::Parse(device_bytes);
+  crypto::SecureWipe(device_bytes);
+  if (!device.ok()) return absl::DataLossError("the device's keys are damaged");
+  ASSIGN_OR_RETURN(std::string prekey_bytes, Required(store, kPrekeysSetting));
+  absl::StatusOr<PrekeySecrets> prekeys = PrekeySecrets::Parse(prekey_bytes);
+  crypto::SecureWipe(prekey_bytes);
+  if (!prekeys.ok()) return absl::DataLossError("the prekeys are damaged");
+
+  std::unique_ptr<Messenger> messenger(
+      new Messenger(environment, AccountKeys::FromSeed(*seed),
+                    *std::move(device), *std::move(prekeys)));
+  ASSIGN_OR_RETURN(messenger->name_, Required(store, kNameSetting));
+  ASSIGN_OR_RETURN(const std::optional<std::string> record,
+                   store.Setting(kIdentitySetting));
+  if (record) {
+    absl::StatusOr<IdentityRecord> verified = IdentityRecord::Verify(*record);
+    if (!verified.ok()) {
+      return absl::DataLossError("the account's identity record is damaged");
+    }
+    messenger->identity_record_ = *std::move(verified);
+  }
+  return messenger;
+}
+
+Messenger::Messenger(const Environment& environment, AccountKeys account,
+                     DeviceKeys device, PrekeySecrets prekeys)
+    : env_(environment),
+      account_(std::move(account)),
+      account_signing_key_(std::make_shared<Ed25519PrivateKey>(
+          Ed25519PrivateKey::FromSeed(account_.signing_key().seed()))),
+      identity_kem_(account_.identity_kem()),
+      device_(std::move(device)),
+      prekeys_(std::move(prekeys)) {}
+
+void Messenger::Progress(absl::string_view words) const {
+  if (env_.on_progress) env_.on_progress(words);
+}
+
+absl::Status Messenger::SetName(absl::string_view name) {
+  RETURN_IF_ERROR(CheckProfileName(name));
+  RETURN_IF_ERROR(env_.store.SetSetting(kNameSetting, name));
+  name_ = std::string(name);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Contact> Messenger::ContactFor(const AccountId& peer) {
+  ASSIGN_OR_RETURN(std::optional<Contact> contact,
+                   env_.store.FindContact(peer));
+  if (contact) return *std::move(contact);
+  Contact fresh(peer);
+  fresh.added = env_.clock.Now();
+  fresh.incoming_mailbox = IncomingMailbox::Generate(env_.random).Serialize();
+  RETURN_IF_ERROR(env_.store.PutContact(fresh));
+  return fresh;
+}
+
+absl::Status Messenger::AddContact(const AccountId& account,
+                                   absl::string_view name) {
+  RETURN_IF_ERROR(CheckProfileName(name));
+  if (account == account_.id()) {
+    return absl::InvalidArgumentError("that is your own account id");
+  }
+  return env_.store.Transaction([&]() -> absl::Status {
+    ASSIGN_OR_RETURN(Contact contact, ContactFor(account));
+    contact.name = std::string(name);
+    return env_.store.PutContact(contact);
+  });
+}
+
+std::string Messenger::EncodeFor(const Contact& contact,
+                                 absl::string_view message_id, absl::Time sent,
+                                 std::optional<TextPart> text) {
+  Content content;
+  content.message_id = std::string(message_id);
+  content.sent = sent;
+  content.profile_name = name_;
+  content.text = std::move(text);
+  const absl::StatusOr<IncomingMailbox> mailbox =
+      IncomingMailbox::Parse(contact.incoming_mailbox);
+  if (mailbox.ok()) {
+    content.mailbox_offer =
+        absl::StrCat(mailbox->read_key()->public_key().bytes(),
+                     mailbox->write_key().seed().Expose());
+  }
+  return EncodeContent(content);
+}
+
+absl::StatusOr<int64_t> Messenger::Queue(const AccountId& to,
+                                         absl::string_view text) {
+  RETURN_IF_ERROR(CheckText(text));
+  if (to == account_.id()) {
+    return absl::InvalidArgumentError("that is your own account id");
+  }
+  const absl::Time now = env_.clock.Now();
+  Message message(to);
+  message.outgoing = true;
+  message.message_id = env_.random.String(kMessageIdBytes);
+  message.text = std::string(text);
+  message.sent = message.stored = now;
+  message.state = MessageState::kQueued;
+  RETURN_IF_ERROR(env_.store.Transaction([&]() -> absl::Status {
+    ASSIGN_OR_RETURN(const Contact contact, ContactFor(to));
+    ASSIGN_OR_RETURN(message.row, env_.store.AddMessage(message));
+    for (TextPart& part : SplitText(text)) {
+      OutboxItem item(to);
+      item.message_row = message.row;
+      item.content =
+          EncodeFor(contact, message.message_id, now, std::move(part));
+      item.expiry = now + kMessageLifetime;
+      item.next_try = now;
+      RETURN_IF_ERROR(env_.store.AddOutboxItem(item).status());
+    }
+    return absl::OkStatus();
+  }));
+  return message.row;
+}
+
+// ------------------------------------------------------------- publishing --
+
+bool Messenger::published() const {
+  if (!identity_record_ ||
+      prekeys_.ShouldRotate(*identity_record_, env_.clock.Now())) {
+    return false;
+  }
+  const auto identity = env_.store.Setting(kPublishedIdentitySetting);
+  const auto prekey = env_.store.Setting(kPublishedPrekeySetting);
+  return identity.ok() && prekey.ok() &&
+         *identity == std::string(identity_record_->hash().bytes()) &&
+         *prekey == prekeys_.current_record();
+}
+
+void Messenger::Publish(Done<Delivery> done) {
+  if (publishing_) {
+    done(absl::FailedPreconditionError("publishing already"));
+    return;
+  }
+  publishing_ = true;
+  const auto restored = env_.store.Setting(kRestoredSetting);
+  if (!restored.ok()) {
+    FinishPublish(done, restored.status());
+  } else if (*restored == "1") {
+    FetchOwnIdentity(std::move(done));
+  } else {
+    PutIdentity(std::move(done));
+  }
+}
+
+void Messenger::FinishPublish(Done<Delivery>& done,
+                              absl::StatusOr<Delivery> result) {
+  publishing_ = false;
+  done(std::move(result));
+}
+
+void Messenger::FetchOwnIdentity(Done<Delivery> done) {
+  Progress("looking for the account's records in its swarm");
+  env_.mail.GetRecords(
+      account_mailbox(), MailboxNamespace::kIdentityRecord,
+      [this, done = std::move(done)](
+          absl::StatusOr<std::vector<MailRecord>> records) mutable {
+        const absl::Status status =
+            records.ok() ? AdoptIdentity(*records) : records.status();
+        if (!status.ok()) {
+          FinishPublish(done, status);
+        } else {
+          PutIdentity(std::move(done));
+        }
+      });
+}
+
+// This device takes the account over: the next record lists it alone.
+absl::Status Messenger::AdoptIdentity(const std::vector<MailRecord>& records) {
+  std::optional<IdentityRecord> newest;
+  for (const MailRecord& record : records) {
+    absl::StatusOr<IdentityRecord> verified =
+        IdentityRecord::Verify(record.body);
+    if (!verified.ok() || verified->account_id() != account_.id()) continue;
+    if (!newest || verified->seq() > newest->seq()) newest = *verified;
+  }
+  const std::vector<DeviceEntry> devices = {
+      MakeDeviceEntry(device_, env_.clock.Now())};
+  ASSIGN_OR_RETURN(IdentityRecord record,
+                   newest ? newest->Next(account_, devices)
+                          : IdentityRecord::First(account_, devices));
+  RETURN_IF_ERROR(env_.store.Transaction([&]() -> absl::Status {
+    RETURN_IF_ERROR(env_.store.SetSetting(kIdentitySetting, record.bytes()));
+    return env_.store.SetSetting(kRestoredSetting, "");
+  }));
+  identity_record_ = std::move(record);
+  return absl::OkStatus();
+}
+
+void Messenger::PutIdentity(Done<Delivery> done) {
+  const std::string hash(identity_record_->hash().bytes());
+  const auto published = env_.store.Setting(kPublishedIdentitySetting);
+  if (!published.ok()) {
+    FinishPublish(done, published.status());
+    return;
+  }
+  if (*published == hash) {
+    PutPrekey(std::move(done));
+    return;
+  }
+  Progress("publishing the account's identity record");
+  env_.mail.PutRecord(
+      account_mailbox(), MailboxNamespace::kIdentityRecord,
+      account_signing_key(),
+      {ZeroRecordKey(), identity_record_->seq(), identity_record_->bytes()},
+      [this, hash,
+       done = std::move(done)](absl::StatusOr<Delivery> delivery) mutable {
+        if (absl::IsAborted(delivery.status())) {
+          FinishPublish(done, absl::FailedPreconditionError(
+                                  "this account has been restored on another "
+                                  "device, which has taken its place"));
+          return;
+        }
+        absl::Status status = delivery.status();
+        if (status.ok()) {
+          status = env_.store.SetSetting(kPublishedIdentitySetting, hash);
+        }
+        if (!status.ok()) {
+          FinishPublish(done, status);
+        } else {
+          PutPrekey(std::move(done));
+        }
+      });
+}
+
+void Messenger::PutPrekey(Done<Delivery> done) {
+  const absl::Time now = env_.clock.Now();
+  if (prekeys_.ShouldRotate(*identity_record_, now)) {
+    // The secret is on disk before anybody can use the public half.
+    absl::StatusOr<PrekeySecrets> next =
+        PrekeySecrets::Parse(prekeys_.Serialize());
+    absl::Status status = next.status();
+    if (status.ok()) {
+      status =
+          next->Rotate(*identity_record_, device_, now, env_.random).status();
+    }
+    if (status.ok()) {
+      status = SetSecret(env_.store, kPrekeysSetting, next->Serialize());
+    }
+    if (!status.ok()) {
+      FinishPublish(done, status);
+      return;
+    }
+    prekeys_ = *std::move(next);
+  }
+  const std::string record = prekeys_.current_record();
+  const auto published = env_.store.Setting(kPublishedPrekeySetting);
+  if (!published.ok()) {
+    FinishPublish(done, published.status());
+    return;
+  }
+  if (*published == record) {
+    FinishPublish(done, Delivery());
+    return;
+  }
+  Progress("publishing the device's prekey");
+  env_.mail.PutRecord(
+      account_mailbox(), MailboxNamespace::kPrekeyRecords,
+      account_signing_key(),
+      {std::string(device_.id().bytes()), prekeys_.epochs().back().seq, record},
+      [this, record,
+       done = std::move(done)](absl::StatusOr<Delivery> delivery) mutable {
+        if (delivery.ok()) {
+          const absl::Status status =
+              env_.store.SetSetting(kPublishedPrekeySetting, record);
+          if (!status.ok()) delivery = status;
+        }
+        FinishPublish(done, std::move(delivery));
+      });
+}
+
+// ---------------------------------------------------------------- sending --
+
+void Messenger::Flush(bool force, Done<FlushReport> done) {
+  if (flushing_) {
+    done(absl::FailedPreconditionError("sending already"));
+    return;
+  }
+  auto run = std::make_shared<FlushRun>();
+  run->done = std::move(done);
+  const absl::StatusOr<std::vector<OutboxItem>> outbox = env_.store.Outbox();
+  if (!outbox.ok()) {
+    run->done(outbox.status());
+    return;
+  }
+  const absl::Time now = env_.clock.Now();
+  std::map<AccountId, size_t> chain_of;
+  for (const OutboxItem& item : *outbox) {
+    if (!force && item.next_try > now && item.expiry > now) continue;
+    const auto [slot, added] = chain_of.emplace(item.peer, run->chains.size());
+    if (added) run->chains.emplace_back();
+    run->chains[slot->second].push_back(item);
+  }
+  flushing_ = true;
+  run->next.assign(run->chains.size(), 0);
+  run->running = run->chains.size() + 1;
+  for (size_t peer = 0; peer < run->chains.size(); ++peer) {
+    FlushPeer(run, peer);
+  }
+  // The last one to finish closes the run; this is the loop above.
+  FlushPeer(run, run->chains.size());
+}
+
+void Messenger::FlushPeer(std::shared_ptr<FlushRun> run, size_t peer) {
+  if (peer < run->chains.size() && run->error.ok() &&
+      run->next[peer] < run->chains[peer].size()) {
+    FlushItem(run, peer, run->chains[peer][run->next[peer]++]);
+    return;
+  }
+  if (--run->running > 0) return;
+  flushing_ = false;
+  if (!run->error.ok()) {
+    run->done(run->error);
+    return;
+  }
+  const absl::StatusOr<std::vector<OutboxItem>> left = env_.store.Outbox();
+  if (!left.ok()) {
+    run->done(left.status());
+    return;
+  }
+  FlushReport report;
+  report.waiting = static_cast<int>(left->size());
+  for (auto& [row, message] : run->messages) {
+    report.messages.push_back(std::move(message));
+  }
+  run->done(std::move(report));
+}
+
+absl::StatusOr<std::vector<Session>> Messenger::SessionsWith(
+    const AccountId& peer) {
+  ASSIGN_OR_RETURN(std::vector<SessionRow> rows, env_.store.Sessions(peer));
+  std::vector<Session> sessions;
+  for (SessionRow& row : rows) {
+    absl::StatusOr<Session> session = Session::Parse(row.state);
+    crypto::SecureWipe(row.state);
+    RETURN_IF_ERROR(session.status());
+    sessions.push_back(*std::move(session));
+  }
+  return sessions;
+}
+
+namespace {
+
+std::vector<SessionSummary> Summaries(const std::vector<Session>& sessions) {
+  std::vector<SessionSummary> summaries;
+  for (const Session& session : sessions) {
+    summaries.push_back({session.id(), session.generation(), session.created(),
+                         session.awaiting_reply()});
+  }
+  return summaries;
+}
+
+}  // namespace
+
+void Messenger::FlushItem(std::shared_ptr<FlushRun> run, size_t peer,
+                          OutboxItem item) {
+  if (item.expiry <= env_.clock.Now()) {
+    ItemDone(
+        run, peer, std::move(item),
+        absl::DeadlineExceededError("not delivered within 14 days; given up"));
+    return;
+  }
+  if (item.blob) {
+    StoreItem(run, peer, std::move(item));
+    return;
+  }
+  if (!identity_record_) {
+    ItemDone(run, peer, std::move(item),
+             absl::UnavailableError(
+                 "this account's own records are not published yet"));
+    return;
+  }
+  absl::StatusOr<std::vector<Session>> sessions = SessionsWith(item.peer);
+  if (!sessions.ok()) {
+    ItemDone(run, peer, std::move(item), sessions.status());
+    return;
+  }
+  if (!sessions->empty()) {
+    const absl::Status sealed =
+        SealItem((*sessions)[PreferredSession(Summaries(*sessions))], item);
+    if (!sealed.ok()) {
+      ItemDone(run, peer, std::move(item), sealed);
+      return;
+    }
+    StoreItem(run, peer, std::move(item));
+    return;
+  }
+  Progress("fetching the recipient's keys from their swarm");
+  const AccountId to = item.peer;
+  FetchKeys(to, [this, run, peer, item = std::move(item)](
+                    absl::StatusOr<Session> session) mutable {
+    absl::Status status = session.status();
+    if (status.ok()) status = SealItem(*session, item);
+    if (!status.ok()) {
+      ItemDone(run, peer, std::move(item), status);
+      return;
+    }
+    StoreItem(run, peer, std::move(item));
+  });
+}
+
+void Messenger::FetchKeys(const AccountId& peer, Done<Session> done) {
+  const std::string mailbox(peer.bytes());
+  env_.mail.GetRecords(
+      mailbox, MailboxNamespace::kIdentityRecord,
+      [this, peer, mailbox, done = std::move(done)](
+          absl::StatusOr<std::vector<MailRecord>> records) mutable {
+        if (!records.ok()) {
+          done(records.status());
+          return;
+        }
+        absl::StatusOr<IdentityRecord> identity =
+            CheckPeerIdentity(peer, *records);
+        if (!identity.ok()) {
+          done(identity.status());
+          return;
+        }
+        env_.mail.GetRecords(
+            mailbox, MailboxNamespace::kPrekeyRecords,
+            [this, identity = *std::move(identity), done = std::move(done)](
+                absl::StatusOr<std::vector<MailRecord>> prekeys) mutable {
+              if (!prekeys.ok()) {
+                done(prekeys.status());
+              } else {
+                done(StartSession(identity, *prekeys));
+              }
+            });
+      });
+}
+
+absl::StatusOr<IdentityRecord> Messenger::CheckPeerIdentity(
+    const AccountId& peer, const std::vector<MailRecord>& records) {
+  std::optional<IdentityRecord> newest;
+  for (const MailRecord& record : records) {
+    absl::StatusOr<IdentityRecord> verified =
+        IdentityRecord::Verify(record.body);
+    if (!verified.ok() || verified->account_id() != peer) continue;
+    if (!newest || verified->seq() > newest->seq()) newest = *verified;
+  }
+  if (!newest) {
+    return absl::NotFoundError(
+        "no keys of this account are in its swarm: the id is wrong, or its "
+        "owner has not been online yet");
+  }
+  ASSIGN_OR_RETURN(Contact contact, ContactFor(peer));
+  RETURN_IF_ERROR(PinIdentity(contact, *newest));
+  return *newest;
+}
+
+absl::Status Messenger::PinIdentity(Contact& contact,
+                                    const IdentityRecord& record) {
+  if (!contact.identity_record.empty()) {
+    absl::StatusOr<IdentityRecord> pinned =
+        IdentityRecord::Verify(contact.identity_record);
+    if (!pinned.ok()) return absl::DataLossError("a contact is damaged");
+    RETURN_IF_ERROR(CheckIdentitySuccession(*pinned, record));
+    if (*pinned == record) return absl::OkStatus();
+  }
+  contact.identity_record = record.bytes();
+  return env_.store.PutContact(contact);
+}
+
+absl::StatusOr<Session> Messenger::StartSession(
+    const IdentityRecord& identity, const std::vector<MailRecord>& prekeys) {
+  const absl::Time now = env_.clock.Now();
+  std::optional<PrekeyRecord> newest;
+  for (const MailRecord& record : prekeys) {
+    absl::StatusOr<PrekeyRecord> verified =
+        PrekeyRecord::Verify(record.body, identity, now);
+    if (!verified.ok()) continue;
+    if (!newest || verified->epoch_start() > newest->epoch_start()) {
+      newest = *verified;
+    }
+  }
+  if (!newest) {
+    return absl::NotFoundError(
+        "the recipient has no valid prekey in their swarm; it comes when they "
+        "are online next");
+  }
+  return Initiate(Self(), identity, *newest, InitiateOptions(), now,
+                  env_.random);
+}
+
+// The session moves on and the sealed blob is kept, together.
+absl::Status Messenger::SealItem(const Session& session, OutboxItem& item) {
+  ASSIGN_OR_RETURN(Session::Encrypted encrypted,
+                   session.Encrypt(item.content, env_.random));
+  ASSIGN_OR_RETURN(const std::optional<Contact> contact,
+                   env_.store.FindContact(item.peer));
+  if (!contact) return absl::DataLossError("an outbox entry has no contact");
+  if (session.awaiting_reply() || contact->outgoing_mailbox.empty()) {
+    item.mailbox = std::string(item.peer.bytes());
+    item.mailbox_namespace = static_cast<uint16_t>(MailboxNamespace::kInbox);
+  } else {
+    ASSIGN_OR_RETURN(const OutgoingMailbox mailbox,
+                     OutgoingMailbox::Parse(contact->outgoing_mailbox));
+    item.mailbox = mailbox.address();
+    item.mailbox_namespace = static_cast<uint16_t>(MailboxNamespace::kPairwise);
+  }
+  item.blob = std::move(encrypted.blob);
+  return env_.store.Transaction([&]() -> absl::Status {
+    std::string state = encrypted.next.Serialize();
+    const absl::Status stored = env_.store.PutSession(
+        {std::string(encrypted.next.id().bytes()), item.peer, state});
+    crypto::SecureWipe(state);
+    RETURN_IF_ERROR(stored);
+    return env_.store.UpdateOutboxItem(item);
+  });
+}
+
+void Messenger::StoreItem(std::shared_ptr<FlushRun> run, size_t peer,
+                          OutboxItem item) {
+  WriteTarget target;
+  target.mailbox = item.mailbox;
+  target.mailbox_namespace =
+      static_cast<MailboxNamespace>(item.mailbox_namespace);
+  if (target.mailbox_namespace == MailboxNamespace::kPairwise) {
+    const auto contact = env_.store.FindContact(item.peer);
+    absl::StatusOr<OutgoingMailbox> mailbox =
+        contact.ok() && *contact
+            ? OutgoingMailbox::Parse((*contact)->outgoing_mailbox)
+            : absl::DataLossError("an outbox entry has no mailbox");
+    if (!mailbox.ok()) {
+      ItemDone(run, peer, std::move(item), mailbox.status());
+      return;
+    }
+    // The contact may have moved to another mailbox since it was sealed.
+    target.mailbox = mailbox->address();
+    target.read_key = mailbox->read_key();
+    target.write_key = mailbox->write_key();
+  }
+  Progress("storing the message in the recipient's swarm");
+  const std::string payload = *item.blob;
+  const absl::Time expiry = item.expiry;
+  env_.mail.Store(target, payload, expiry,
+                  [this, run, peer, item = std::move(item)](
+                      absl::StatusOr<Delivery> result) mutable {
+                    ItemDone(run, peer, std::move(item), std::move(result));
+                  });
+}
+
+absl::Status Messenger::RecordItemResult(
+    const OutboxItem& item, const absl::StatusOr<Delivery>& result) {
+  ClientStore& store = env_.store;
+  const bool given_up = absl::IsDeadlineExceeded(result.status()) &&
+                        item.expiry <= env_.clock.Now();
+  if (result.ok() || given_up) {
+    RETURN_IF_ERROR(store.DeleteOutboxItem(item.row));
+    if (item.message_row == 0) return absl::OkStatus();
+    if (given_up) {
+      return store.SetMessageState(item.message_row, MessageState::kFailed,
+                                   result.status().message());
+    }
+    ASSIGN_OR_RETURN(const int64_t left, store.OutboxItemsOf(item.message_row));
+    if (left > 0) return absl::OkStatus();
+    ASSIGN_OR_RETURN(const std::optional<Message> message,
+                     store.FindMessage(item.message_row));
+    // A part that was given up on stays the truth about the whole.
+    if (!message || message->state == MessageState::kFailed) {
+      return absl::OkStatus();
+    }
+    return store.SetMessageState(item.message_row, MessageState::kSent, "");
+  }
+  OutboxItem next = item;
+  ++next.attempts;
+  next.next_try = env_.clock.Now() + RetryDelay(next.attempts);
+  RETURN_IF_ERROR(store.UpdateOutboxItem(next));
+  if (item.message_row == 0) return absl::OkStatus();
+  return store.SetMessageState(item.message_row,
+                               absl::IsNotFound(result.status())
+                                   ? MessageState::kWaitingForKey
+                                   : MessageState::kQueued,
+                               result.status().message());
+}
+
+void Messenger::ItemDone(std::shared_ptr<FlushRun> run, size_t peer,
+                         OutboxItem item, absl::StatusOr<Delivery> result) {
+  const absl::Status recorded =
+      env_.store.Transaction([&] { return RecordItemResult(item, result); });
+  if (!recorded.ok()) run->error = recorded;
+  if (item.message_row != 0) {
+    FlushedMessage& message = run->messages[item.message_row];
+    message.message_row = item.message_row;
+    message.status.Update(result.status());
+    if (result.ok()) {
+      message.delivery.holders = result->holders;
+      for (NamedRoute& route : result->routes) {
+        message.delivery.routes.push_back(std::move(route));
+      }
+    }
+  }
+  // What failed for one text of a peer would most likely fail for the next,
+  // and the parts of a text keep their order.
+  if (!result.ok()) run->next[peer] = run->chains[peer].size();
+  FlushPeer(std::move(run), peer);
+}
+
+// -------------------------------------------------------------- receiving --
+
+void Messenger::Receive(Done<ReceiveReport> done) {
+  if (receiving_) {
+    done(absl::FailedPreconditionError("receiving already"));
+    return;
+  }
+  auto run = std::make_shared<ReceiveRun>();
+  run->done = std::move(done);
+  run->started = env_.clock.Now();
+  run->report.complete = true;
+
+  ReadTarget inbox;
+  inbox.mailbox = account_mailbox();
+  inbox.mailbox_namespace = MailboxNamespace::kInbox;
+  inbox.reader = account_signing_key();
+  run->boxes.push_back({std::move(inbox), std::nullopt});
+  const absl::StatusOr<std::vector<Contact>> contacts = env_.store.Contacts();
+  const absl::StatusOr<std::vector<Message>> newest =
+      env_.store.Messages(std::nullopt, 1);
+  if (!contacts.ok() || !newest.ok()) {
+    run->done(contacts.ok() ? newest.status() : contacts.status());
+    return;
+  }
+  if (!newest->empty()) run->last_row_before = newest->back().row;
+  for (const Contact& contact : *contacts) {
+    const absl::StatusOr<IncomingMailbox> mailbox =
+        IncomingMailbox::Parse(contact.incoming_mailbox);
+    if (!mailbox.ok()) {
+      run->done(absl::DataLossError("a contact's mailbox is damaged"));
+      return;
+    }
+    ReadTarget target;
+    target.mailbox = mailbox->address();
+    target.mailbox_namespace = MailboxNamespace::kPairwise;
+    target.reader = mailbox->read_key();
+    target.write_key = mailbox->write_key().public_key();
+    run->boxes.push_back({std::move(target), contact.account});
+  }
+  receiving_ = true;
+  Progress(absl::StrCat("reading ", run->boxes.size(),
+                        run->boxes.size() == 1 ? " mailbox" : " mailboxes"));
+  run->running = run->boxes.size();
+  for (size_t i = 0; i < run->boxes.size(); ++i) ReceiveMailbox(run, i);
+}
+
+void Messenger::ReceiveMailbox(std::shared_ptr<ReceiveRun> run, size_t index) {
+  const ReadTarget& target = run->boxes[index].target;
+  absl::StatusOr<std::vector<CursorRow>> cursors = env_.store.Cursors(
+      target.mailbox, static_cast<uint16_t>(target.mailbox_namespace));
+  if (!cursors.ok()) {
+    run->error = cursors.status();
+    cursors = std::vector<CursorRow>();
+  }
+  env_.mail.Retrieve(
+      target, *std::move(cursors),
+      [this, run, index](absl::StatusOr<Retrieved> retrieved) mutable {
+        if (retrieved.ok() && run->error.ok()) {
+          run->error = StoreRetrieved(*run, index, *retrieved);
+        }
+        if (!retrieved.ok() || !retrieved->complete) {
+          run->report.complete = false;
+          run->report.incomplete_reason =
+              retrieved.ok()
+                  ? "too few storage nodes of a mailbox answered; what they "
+                    "alone hold will come with the next try"
+                  : std::string(retrieved.status().message());
+        } else if (!run->boxes[index].peer) {
+          run->inbox_complete = true;
+        }
+        if (--run->running > 0) return;
+        receiving_ = false;
+        if (run->error.ok()) run->error = FinishReceive(*run);
+        if (!run->error.ok()) {
+          run->done(run->error);
+        } else {
+          run->done(std::move(run->report));
+        }
+      });
+}
+
+absl::Status Messenger::StoreRetrieved(ReceiveRun& run, size_t index,
+                                       const Retrieved& retrieved) {
+  for (const NamedRoute& route : retrieved.routes) {
+    run.report.routes.push_back(route);
+  }
+  for (const RetrievedMessage& message : retrieved.messages) {
+    RETURN_IF_ERROR(StoreOne(run, index, message));
+  }
+  const ReadTarget& target = run.boxes[index].target;
+  return env_.store.Transaction([&]() -> absl::Status {
+    for (const CursorRow& cursor : retrieved.cursors) {
+      RETURN_IF_ERROR(env_.store.PutCursor(
+          target.mailbox, static_cast<uint16_t>(target.mailbox_namespace),
+          cursor));
+    }
+    return absl::OkStatus();
+  });
+}
+
+namespace {
+
+// Failures of our own device: they say nothing about the message, which must
+// be read again later. Everything else is the message's fault.
+bool IsOurFailure(const absl::Status& status) {
+  return absl::IsDataLoss(status) || absl::IsUnavailable(status) ||
+         absl::IsInternal(status);
+}
+
+}  // namespace
+
+absl::Status Messenger::StoreOne(ReceiveRun& run, size_t index,
+                                 const RetrievedMessage& message) {
+  const ReceiveRun::Box& box = run.boxes[index];
+  absl::Status refused;
+  RETURN_IF_ERROR(env_.store.Transaction([&]() -> absl::Status {
+    ASSIGN_OR_RETURN(
+        const bool fresh,
+        env_.store.MarkSeen(box.target.mailbox, message.id, message.expiry));
+    if (!fresh) return absl::OkStatus();
+    refused = box.peer ? OpenPairwiseBlob(*box.peer, message)
+                       : OpenInboxBlob(message);
+    if (IsOurFailure(refused)) return refused;
+    // ALREADY_EXISTS: the same text came another way before.
+    if (refused.ok() || absl::IsAlreadyExists(refused)) return absl::OkStatus();
+    ++run.report.unreadable;
+    return env_.store.AddQuarantined(
+        message.id, absl::StatusCodeToString(refused.code()), env_.clock.Now());
+  }));
+  return absl::OkStatus();
+}
+
+absl::Status Messenger::OpenInboxBlob(const RetrievedMessage& message) {
+  if (!identity_record_) {
+    // Only possible before the first publishing of a restored account.
+    return absl::UnavailableError(
+        "this account's own records are not published yet");
+  }
+  ASSIGN_OR_RETURN(const crypto::Digest256 replay_key,
+                   InitReplayKey(message.payload));
+  ASSIGN_OR_RETURN(const bool known,
+                   env_.store.IsAcceptedInit(replay_key.bytes()));
+  if (!known) return AcceptSession(message);
+  ASSIGN_OR_RETURN(std::vector<SessionRow> rows, env_.store.AllSessions());
+  for (SessionRow& row : rows) {
+    absl::StatusOr<Session> session = Session::Parse(row.state);
+    crypto::SecureWipe(row.state);
+    RETURN_IF_ERROR(session.status());
+    if (session->replay_key() != replay_key) continue;
+    ASSIGN_OR_RETURN(
+        Session::Decrypted opened,
+        session->Decrypt(message.payload, env_.clock.Now(), identity_kem_));
+    RETURN_IF_ERROR(env_.store.PutSession(
+        {row.session_id, row.peer, opened.next.Serialize()}));
+    return DeliverContent(row.peer, opened.content, /*acknowledge=*/false);
+  }
+  return absl::NotFoundError("of a session that has ended");
+}
+
+absl::Status Messenger::AcceptSession(const RetrievedMessage& message) {
+  ASSIGN_OR_RETURN(Accepted accepted,
+                   Accept(Self(), prekeys_, message.payload, env_.clock.Now()));
+  const AccountId peer = accepted.session.peer_account();
+  ASSIGN_OR_RETURN(Contact contact, ContactFor(peer));
+  RETURN_IF_ERROR(PinIdentity(contact, accepted.peer_identity));
+  RETURN_IF_ERROR(env_.store.AddAcceptedInit(
+      accepted.replay_key.bytes(), accepted.prekey_record_hash.bytes()));
+  RETURN_IF_ERROR(
+      env_.store.PutSession({std::string(accepted.session.id().bytes()), peer,
+                             accepted.session.Serialize()}));
+  RETURN_IF_ERROR(DropOldSessions(peer));
+  return DeliverContent(peer, accepted.content, /*acknowledge=*/true);
+}
+
+absl::Status Messenger::DropOldSessions(const AccountId& peer) {
+  ASSIGN_OR_RETURN(const std::vector<Session> sessions, SessionsWith(peer));
+  for (const size_t index :
+       SessionsToDelete(Summaries(sessions), env_.clock.Now())) {
+    RETURN_IF_ERROR(env_.store.DeleteSession(sessions[index].id().bytes()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Messenger::OpenPairwiseBlob(const AccountId& peer,
+                                         const RetrievedMessage& message) {
+  ASSIGN_OR_RETURN(const std::vector<Session> sessions, SessionsWith(peer));
+  for (const Session& session : sessions) {
+    absl::StatusOr<Session::Decrypted> opened =
+        session.Decrypt(message.payload, env_.clock.Now(), identity_kem_);
+    if (absl::IsNotFound(opened.status())) continue;
+    RETURN_IF_ERROR(opened.status());
+    RETURN_IF_ERROR(env_.store.PutSession(
+        {std::string(session.id().bytes()), peer, opened->next.Serialize()}));
+    return DeliverContent(peer, opened->content, /*acknowledge=*/false);
+  }
+  return absl::NotFoundError("of no session with this contact");
+}
+
+// A malformed content still moves the session on: the peer did seal it.
+absl::Status Messenger::DeliverContent(const AccountId& peer,
+                                       absl::string_view bytes,
+                                       bool acknowledge) {
+  const absl::Time now = env_.clock.Now();
+  ASSIGN_OR_RETURN(Contact contact, ContactFor(peer));
+  const absl::StatusOr<Content> content = DecodeContent(bytes);
+  if (content.ok()) {
+    if (!content->mailbox_offer.empty()) {
+      contact.outgoing_mailbox = content->mailbox_offer;
+    }
+    // A name given by this user stays.
+    if (contact.name.empty()) contact.name = content->profile_name;
+    RETURN_IF_ERROR(env_.store.PutContact(contact));
+  }
+  if (acknowledge) {
+    OutboxItem item(peer);
+    item.content = EncodeFor(contact, env_.random.String(kMessageIdBytes), now,
+                             std::nullopt);
+    item.expiry = now + kMessageLifetime;
+    item.next_try = now;
+    RETURN_IF_ERROR(env_.store.AddOutboxItem(item).status());
+  }
+  RETURN_IF_ERROR(content.status());
+  if (!content->text) return absl::OkStatus();
+
+  std::optional<std::string> whole = content->text->text;
+  if (content->text->parts > 1) {
+    ASSIGN_OR_RETURN(whole, env_.store.AddPart(
+                                peer, content->message_id, content->text->part,
+                                content->text->parts, content->text->text));
+    if (!whole) return absl::OkStatus();
+  }
+  Message message(peer);
+  message.message_id = content->message_id;
+  message.text = *std::move(whole);
+  message.sent = content->sent;
+  message.stored = now;
+  message.state = MessageState::kReceived;
+  return env_.store.AddMessage(message).status();
+}
+
+absl::Status Messenger::FinishReceive(ReceiveRun& run) {
+  const absl::Time now = env_.clock.Now();
+  absl::StatusOr<PrekeySecrets> left =
+      PrekeySecrets::Parse(prekeys_.Serialize());
+  RETURN_IF_ERROR(left.status());
+  const std::vector<crypto::Digest256> finished = left->DeleteFinished(
+      now, run.inbox_complete ? run.started : absl::InfinitePast());
+  RETURN_IF_ERROR(env_.store.Transaction([&]() -> absl::Status {
+    for (const crypto::Digest256& record : finished) {
+      RETURN_IF_ERROR(env_.store.ForgetAcceptedInits(record.bytes()));
+    }
+    if (!finished.empty()) {
+      RETURN_IF_ERROR(
+          SetSecret(env_.store, kPrekeysSetting, left->Serialize()));
+    }
+    ASSIGN_OR_RETURN(const std::vector<SessionRow> rows,
+                     env_.store.AllSessions());
+    for (const SessionRow& row : rows) {
+      ASSIGN_OR_RETURN(const Session session, Session::Parse(row.state));
+      const std::optional<Session> lighter = session.DropExpiredKeys(now);
+      if (!lighter) continue;
+      RETURN_IF_ERROR(env_.store.PutSession(
+          {row.session_id, row.peer, lighter->Serialize()}));
+    }
+    // A late copy must still be recognised: swarms drop a message at its
+    // expiry, give or take their clocks.
+    return env_.store.ForgetSeenBefore(now - absl::Hours(24));
+  }));
+  if (!finished.empty()) prekeys_ = *std::move(left);
+  ASSIGN_OR_RETURN(run.report.messages,
+                   env_.store.IncomingAfter(run.last_row_before));
+  return absl::OkStatus();
+}
+
+}  // namespace messenger::client

@@ -1,0 +1,198 @@
+// One account on one device: what a front end embeds
+// (client/SPEC.md, sections 8 to 10).
+//
+//   Queue     writes a text to the outbox; from then on it is never lost
+//   Publish   keeps the account's identity and prekey records in its swarm
+//   Receive   reads every mailbox, opens what came, stores it
+//   Flush     seals what waits in the outbox and stores it in the swarms
+//
+// The messenger is a state machine over a database and a `MailService`. Each
+// event of a session - a message sealed, a message opened - is one transaction
+// with its message, so a crash at any point loses nothing and shows nothing
+// twice. It fails closed: without valid keys of the recipient a text stays in
+// the outbox; there is no weaker way to send it.
+//
+// Belongs to one executor. One `Flush`, one `Receive` and one `Publish` may be
+// under way at a time (a second is FAILED_PRECONDITION). Must outlive its
+// pending calls.
+
+#ifndef CLIENT_MESSENGER_MESSENGER_H_
+#define CLIENT_MESSENGER_MESSENGER_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "client/messenger/content.h"
+#include "client/messenger/mail_service.h"
+#include "client/messenger/pairwise_mailbox.h"
+#include "client/session/device_keys.h"
+#include "client/session/identity_record.h"
+#include "client/session/prekey_secrets.h"
+#include "client/session/session.h"
+#include "client/store/client_store.h"
+#include "crypto/identity/account_id.h"
+#include "crypto/identity/account_keys.h"
+#include "crypto/random/random.h"
+#include "routing/runtime/clock.h"
+
+namespace messenger::client {
+
+// How long a message waits in the swarm for its reader.
+inline constexpr absl::Duration kMessageLifetime = absl::Hours(24 * 14);
+
+// What became of one text of the outbox in a `Flush`.
+struct FlushedMessage {
+  int64_t message_row = 0;
+  absl::Status status;
+  Delivery delivery;
+};
+
+struct FlushReport {
+  std::vector<FlushedMessage> messages;
+  // Texts and control messages that are still in the outbox.
+  int waiting = 0;
+};
+
+struct ReceiveReport {
+  std::vector<Message> messages;  // new ones, in the order they were stored
+  // Every mailbox was read to the end at a read quorum of its swarm.
+  bool complete = false;
+  // Why not, in words for the user; empty if complete.
+  std::string incomplete_reason;
+  int unreadable = 0;  // put into quarantine
+  std::vector<NamedRoute> routes;
+};
+
+class Messenger final {
+ public:
+  // All outlive the messenger.
+  struct Environment {
+    ClientStore& store;
+    MailService& mail;
+    const routing::Clock& clock;
+    crypto::Random& random;
+    // Told what is being waited for, in words for the user. May be null.
+    std::function<void(absl::string_view)> on_progress;
+  };
+
+  // Writes a new account into an empty store. `restored`: the account may have
+  // records in its swarm already. ALREADY_EXISTS when the store has one;
+  // INVALID_ARGUMENT for a bad name.
+  static absl::Status CreateAccount(ClientStore& store,
+                                    const crypto::AccountKeys& account,
+                                    bool restored, absl::string_view name,
+                                    absl::Time now, crypto::Random& random);
+
+  // NOT_FOUND: the store has no account. DATA_LOSS: it is damaged.
+  static absl::StatusOr<std::unique_ptr<Messenger>> Open(
+      const Environment& environment);
+
+  const crypto::AccountKeys& account() const { return account_; }
+  const std::string& name() const { return name_; }
+  absl::Status SetName(absl::string_view name);
+
+  // INVALID_ARGUMENT: the own account, or a bad name. Adding a contact again
+  // renames it.
+  absl::Status AddContact(const crypto::AccountId& account,
+                          absl::string_view name);
+
+  // Puts a text into the outbox and the history; returns its row. The codes
+  // and words of `CheckText`; INVALID_ARGUMENT for the own account.
+  absl::StatusOr<int64_t> Queue(const crypto::AccountId& to,
+                                absl::string_view text);
+
+  // Whether the records have been published since they last changed.
+  bool published() const;
+  void Publish(Done<Delivery> done);
+
+  // Tries everything in the outbox that is due, or all of it with `force`.
+  void Flush(bool force, Done<FlushReport> done);
+
+  void Receive(Done<ReceiveReport> done);
+
+ private:
+  struct ReceiveRun;
+  struct FlushRun;
+
+  Messenger(const Environment& environment, crypto::AccountKeys account,
+            DeviceKeys device, PrekeySecrets prekeys);
+
+  LocalIdentity Self() const {
+    return {*identity_record_, device_, identity_kem_};
+  }
+  const std::string account_mailbox() const {
+    return std::string(account_.id().bytes());
+  }
+  std::shared_ptr<const crypto::Ed25519PrivateKey> account_signing_key() const {
+    return account_signing_key_;
+  }
+  void Progress(absl::string_view words) const;
+
+  // Publishing, step by step.
+  void FetchOwnIdentity(Done<Delivery> done);
+  absl::Status AdoptIdentity(const std::vector<MailRecord>& records);
+  void PutIdentity(Done<Delivery> done);
+  void PutPrekey(Done<Delivery> done);
+  void FinishPublish(Done<Delivery>& done, absl::StatusOr<Delivery> result);
+
+  // Sending.
+  absl::StatusOr<std::vector<Session>> SessionsWith(
+      const crypto::AccountId& peer);
+  void FlushPeer(std::shared_ptr<FlushRun> run, size_t peer);
+  void FlushItem(std::shared_ptr<FlushRun> run, size_t peer, OutboxItem item);
+  void FetchKeys(const crypto::AccountId& peer, Done<Session> done);
+  absl::StatusOr<IdentityRecord> CheckPeerIdentity(
+      const crypto::AccountId& peer, const std::vector<MailRecord>& records);
+  absl::StatusOr<Session> StartSession(const IdentityRecord& identity,
+                                       const std::vector<MailRecord>& prekeys);
+  absl::Status SealItem(const Session& session, OutboxItem& item);
+  void StoreItem(std::shared_ptr<FlushRun> run, size_t peer, OutboxItem item);
+  void ItemDone(std::shared_ptr<FlushRun> run, size_t peer, OutboxItem item,
+                absl::StatusOr<Delivery> result);
+  absl::Status RecordItemResult(const OutboxItem& item,
+                                const absl::StatusOr<Delivery>& result);
+  std::string EncodeFor(const Contact& contact, absl::string_view message_id,
+                        absl::Time sent, std::optional<TextPart> text);
+
+  // Receiving.
+  void ReceiveMailbox(std::shared_ptr<ReceiveRun> run, size_t index);
+  absl::Status StoreRetrieved(ReceiveRun& run, size_t index,
+                              const Retrieved& retrieved);
+  absl::Status StoreOne(ReceiveRun& run, size_t index,
+                        const RetrievedMessage& message);
+  // Opens a blob and stores its consequences inside the caller's transaction.
+  absl::Status OpenInboxBlob(const RetrievedMessage& message);
+  absl::Status OpenPairwiseBlob(const crypto::AccountId& peer,
+                                const RetrievedMessage& message);
+  absl::Status AcceptSession(const RetrievedMessage& message);
+  absl::Status DeliverContent(const crypto::AccountId& peer,
+                              absl::string_view bytes, bool acknowledge);
+  absl::StatusOr<Contact> ContactFor(const crypto::AccountId& peer);
+  absl::Status FinishReceive(ReceiveRun& run);
+  absl::Status PinIdentity(Contact& contact, const IdentityRecord& record);
+  absl::Status DropOldSessions(const crypto::AccountId& peer);
+
+  Environment env_;
+  crypto::AccountKeys account_;
+  std::shared_ptr<const crypto::Ed25519PrivateKey> account_signing_key_;
+  crypto::XWingPrivateKey identity_kem_;
+  DeviceKeys device_;
+  std::optional<IdentityRecord> identity_record_;
+  PrekeySecrets prekeys_;
+  std::string name_;
+  bool publishing_ = false;
+  bool flushing_ = false;
+  bool receiving_ = false;
+};
+
+}  // namespace messenger::client
+
+#endif  // CLIENT_MESSENGER_MESSENGER_H_

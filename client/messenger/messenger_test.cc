@@ -1,0 +1,481 @@
+#include "client/messenger/messenger.h"
+
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "client/messenger/mail_service.h"
+#include "client/messenger/testing/in_memory_mail_service.h"
+#include "client/store/client_store.h"
+#include "crypto/base/testing/status_matchers.h"
+#include "crypto/identity/account_keys.h"
+#include "crypto/random/testing/seeded_random.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "routing/runtime/testing/simulated_clock.h"
+
+namespace messenger::client {
+namespace {
+
+using ::messenger::crypto::AccountKeys;
+using ::messenger::swarm::MailboxNamespace;
+using ::messenger::testing::IsOk;
+using ::messenger::testing::StatusIs;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
+
+// One person with one device. Everything survives `Restart` as it would a
+// kill: only what is in the database.
+class Person {
+ public:
+  Person(std::string name, InMemoryMail& mail,
+         routing::SimulatedExecutor& executor, crypto::Random& random,
+         std::optional<crypto::AccountSeed> restored = std::nullopt)
+      : executor_(executor), random_(random), mail_(mail, executor, random) {
+    std::string pattern = absl::StrCat(::testing::TempDir(), "/personXXXXXX");
+    folder_ = mkdtemp(pattern.data());
+    OpenStore();
+    const AccountKeys account = restored ? AccountKeys::FromSeed(*restored)
+                                         : AccountKeys::Generate(random);
+    EXPECT_THAT(Messenger::CreateAccount(*store_, account, restored.has_value(),
+                                         name, executor_.clock().Now(), random),
+                IsOk());
+    OpenMessenger();
+  }
+
+  void Restart() {
+    messenger_.reset();
+    store_.reset();
+    OpenStore();
+    OpenMessenger();
+  }
+
+  const crypto::AccountId& id() const { return messenger_->account().id(); }
+  Messenger& messenger() { return *messenger_; }
+  ClientStore& store() { return *store_; }
+  InMemoryMailService& mail() { return mail_; }
+  std::vector<std::string>& progress() { return progress_; }
+
+  absl::Status Publish() {
+    return Await<Delivery>(
+               [&](auto done) { messenger_->Publish(std::move(done)); })
+        .status();
+  }
+  absl::StatusOr<FlushReport> Flush() {
+    return Await<FlushReport>(
+        [&](auto done) { messenger_->Flush(/*force=*/true, std::move(done)); });
+  }
+  absl::StatusOr<ReceiveReport> ReceiveReported() {
+    return Await<ReceiveReport>(
+        [&](auto done) { messenger_->Receive(std::move(done)); });
+  }
+
+  // The state in which the text is after one try.
+  MessageState Say(const Person& to, absl::string_view text) {
+    const absl::StatusOr<int64_t> row = messenger_->Queue(to.id(), text);
+    EXPECT_THAT(row.status(), IsOk());
+    EXPECT_THAT(Flush().status(), IsOk());
+    return store_->FindMessage(*row).value()->state;
+  }
+
+  // What `session receive` does: read, then answer what needs an answer.
+  std::vector<std::string> Receive() {
+    const absl::StatusOr<ReceiveReport> report = ReceiveReported();
+    EXPECT_THAT(report.status(), IsOk());
+    std::vector<std::string> texts;
+    if (report.ok()) {
+      for (const Message& message : report->messages) {
+        texts.push_back(message.text);
+      }
+    }
+    EXPECT_THAT(Flush().status(), IsOk());
+    return texts;
+  }
+
+  std::vector<std::string> TextsWith(const Person& other) {
+    const absl::StatusOr<std::vector<Message>> messages =
+        store_->Messages(other.id(), 1'000'000);
+    std::vector<std::string> texts;
+    for (const Message& message : *messages) texts.push_back(message.text);
+    return texts;
+  }
+
+ private:
+  template <typename T, typename Start>
+  absl::StatusOr<T> Await(Start start) {
+    std::optional<absl::StatusOr<T>> result;
+    start([&](absl::StatusOr<T> outcome) { result = std::move(outcome); });
+    executor_.RunUntilIdle();
+    if (!result) return absl::InternalError("no answer");
+    return *std::move(result);
+  }
+
+  void OpenStore() {
+    absl::StatusOr<std::unique_ptr<ClientStore>> store =
+        ClientStore::Open(folder_, key_);
+    ASSERT_THAT(store.status(), IsOk());
+    store_ = *std::move(store);
+  }
+  void OpenMessenger() {
+    absl::StatusOr<std::unique_ptr<Messenger>> messenger = Messenger::Open(
+        {*store_, mail_, executor_.clock(), random_,
+         [this](absl::string_view words) { progress_.emplace_back(words); }});
+    ASSERT_THAT(messenger.status(), IsOk());
+    messenger_ = *std::move(messenger);
+  }
+
+  routing::SimulatedExecutor& executor_;
+  crypto::Random& random_;
+  InMemoryMailService mail_;
+  DatabaseKey key_ = random_.Secret<32>();
+  std::string folder_;
+  std::unique_ptr<ClientStore> store_;
+  std::unique_ptr<Messenger> messenger_;
+  std::vector<std::string> progress_;
+};
+
+class MessengerTest : public ::testing::Test {
+ protected:
+  routing::SimulatedClock clock_;
+  routing::SimulatedExecutor executor_{clock_};
+  crypto::SeededRandom random_{2026};
+  InMemoryMail network_;
+  Person ada_{"Ada", network_, executor_, random_};
+  Person ben_{"Ben", network_, executor_, random_};
+};
+
+TEST_F(MessengerTest, ATextReachesSomebodyWhoIsOffline) {
+  ASSERT_THAT(ada_.Publish(), IsOk());
+  ASSERT_THAT(ben_.Publish(), IsOk());
+  EXPECT_EQ(ada_.Say(ben_, "are you there?"), MessageState::kSent);
+  EXPECT_THAT(ben_.Receive(), ElementsAre("are you there?"));
+  EXPECT_THAT(ben_.Receive(), IsEmpty());
+  EXPECT_EQ(ben_.Say(ada_, "now I am"), MessageState::kSent);
+  EXPECT_THAT(ada_.Receive(), ElementsAre("now I am"));
+}
+
+TEST_F(MessengerTest,
+       TheFirstTextBringsTheSendersNameAndAnAnswerLeavesTheInbox) {
+  ASSERT_THAT(ada_.Publish(), IsOk());
+  ASSERT_THAT(ben_.Publish(), IsOk());
+  ada_.Say(ben_, "one");
+  ada_.Say(ben_, "two");
+  EXPECT_THAT(ben_.Receive(), UnorderedElementsAre("one", "two"));
+  EXPECT_EQ(ben_.store().FindContact(ada_.id()).value()->name, "Ada");
+  EXPECT_THAT(ada_.Receive(), IsEmpty());  // Ben's acknowledgement.
+  ada_.Say(ben_, "three");
+  ben_.Say(ada_, "four");
+  EXPECT_THAT(ben_.Receive(), ElementsAre("three"));
+  EXPECT_THAT(ada_.Receive(), ElementsAre("four"));
+  // Only the two first texts went to an account's inbox.
+  size_t in_inboxes = 0;
+  for (const auto& [box, messages] : network_.messages) {
+    if (box.second == MailboxNamespace::kInbox) in_inboxes += messages.size();
+  }
+  EXPECT_EQ(in_inboxes, 2u);
+}
+
+TEST_F(MessengerTest, BothMayWriteFirst) {
+  ASSERT_THAT(ada_.Publish(), IsOk());
+  ASSERT_THAT(ben_.Publish(), IsOk());
+  ada_.Say(ben_, "hello from Ada");
+  ben_.Say(ada_, "hello from Ben");
+  EXPECT_THAT(ada_.Receive(), ElementsAre("hello from Ben"));
+  EXPECT_THAT(ben_.Receive(), ElementsAre("hello from Ada"));
+  for (int i = 0; i < 5; ++i) {
+    ada_.Say(ben_, absl::StrCat("a", i));
+    ben_.Say(ada_, absl::StrCat("b", i));
+    EXPECT_THAT(ada_.Receive(), ElementsAre(absl::StrCat("b", i)));
+    EXPECT_THAT(ben_.Receive(), ElementsAre(absl::StrCat("a", i)));
+  }
+}
+
+TEST_F(MessengerTest, ALongTextArrivesWholeInWhateverOrder) {
+  ASSERT_THAT(ada_.Publish(), IsOk());
+  ASSERT_THAT(ben_.Publish(), IsOk());
+  std::string text;
+  for (int line = 0; text.size() < 300'000; ++line) {
+    absl::StrAppend(&text, "line ", line, " mit Umlauten äöü\n");
+  }
+  ben_.mail().faults().shuffle = true;
+  EXPECT_EQ(ada_.Say(ben_, text), MessageState::kSent);
+  const std::vector<std::string> received = ben_.Receive();
+  ASSERT_EQ(received.size(), 1u);
+  EXPECT_TRUE(received[0] == text);
+}
+
+TEST_F(MessengerTest, OfflineTextsStayQueuedAndSayWhy) {
+  ASSERT_THAT(ada_.Publish(), IsOk());
+  ASSERT_THAT(ben_.Publish(), IsOk());
+  ada_.mail().faults().offline = true;
+  EXPECT_EQ(ada_.Say(ben_, "later"), MessageState::kQueued);
+  ada_.Restart();
+  const std::vector<Message> history =
+      ada_.store().Messages(ben_.id(), 10).value();
+  ASSERT_EQ(history.size(), 1u);
+  EXPECT_THAT(history[0].detail, HasSubstr("cannot be reached"));
+  ada_.mail().faults().offline = false;
+  EXPECT_EQ(ada_.Flush()->waiting, 0);
+  EXPECT_EQ(ada_.store().Messages(ben_.id(), 10).value()[0].state,
+            MessageState::kSent);
+  EXPECT_THAT(ben_.Receive(), ElementsAre("later"));
+}
+
+TEST_F(MessengerTest, RetriesBackOffUntilTheyAreDue) {
+  ASSERT_THAT(ben_.Publish(), IsOk());
+  ada_.mail().faults().offline = true;
+  ada_.Say(ben_, "later");
+  ada_.mail().faults().offline = false;
+  auto flush = [&] {
+    std::optional<FlushReport> report;
+    ada_.messenger().Flush(/*force=*/false,
+                           [&](auto result) { report = *std::move(result); });
+    executor_.RunUntilIdle();
+    return report->waiting;
+  };
+  EXPECT_EQ(flush(), 1);
+  clock_.Advance(absl::Seconds(6));
+  EXPECT_EQ(flush(), 0);
+}
+
+TEST_F(MessengerTest, WithoutTheRecipientsKeysATextWaits) {
+  // Ben has never been online: there is nothing to encrypt to, and nothing
+  // weaker is tried.
+  EXPECT_EQ(ada_.Say(ben_, "secret"), MessageState::kWaitingForKey);
+  EXPECT_EQ(ada_.mail().stores(), 0);
+  ASSERT_THAT(ben_.Publish(), IsOk());
+  EXPECT_EQ(ada_.Flush()->waiting, 0);
+  EXPECT_THAT(ben_.Receive(), ElementsAre("secret"));
+}
+
+TEST_F(MessengerTest, ASwarmThatWithholdsKeysOnlyDelays) {
+  ASSERT_THAT(ben_.Publish(), IsOk());
+  ada_.mail().faults().withhold_records = true;
+  EXPECT_EQ(ada_.Say(ben_, "secret"), MessageState::kWaitingForKey);
+  EXPECT_EQ(ada_.mail().stores(), 0);
+  ada_.mail().faults().withhold_records = false;
+  EXPECT_EQ(ada_.Flush()->waiting, 0);
+}
+
+TEST_F(MessengerTest, RecordsOfAnotherAccountAreNotUsed) {
+  Person eve("Eve", network_, executor_, random_);
+  ASSERT_THAT(eve.Publish(), IsOk());
+  // A hostile swarm answers with Eve's genuine records.
+  for (const MailboxNamespace ns :
+       {MailboxNamespace::kIdentityRecord, MailboxNamespace::kPrekeyRecords}) {
+    network_.records[{std::string(ben_.id().bytes()), ns}] =
+        network_.records[{std::string(eve.id().bytes()), ns}];
+  }
+  EXPECT_EQ(ada_.Say(ben_, "secret"), MessageState::kWaitingForKey);
+  EXPECT_EQ(ada_.mail().stores(), 0);
+}
+
+TEST_F(MessengerTest, ALostConfirmationDoublesNothing) {
+  ASSERT_THAT(ada_.Publish(), IsOk());
+  ASSERT_THAT(ben_.Publish(), IsOk());
+  ada_.mail().faults().store_unconfirmed = 1;
+  EXPECT_EQ(ada_.Say(ben_, "once"), MessageState::kQueued);
+  EXPECT_THAT(ben_.Receive(), ElementsAre("once"));
+  ada_.mail().faults().store_unconfirmed = 0;
+  EXPECT_EQ(ada_.Flush()->waiting, 0);
+  EXPECT_THAT(ben_.Receive(), IsEmpty());
+  EXPECT_THAT(ben_.TextsWith(ada_), ElementsAre("once"));
+}
+
+TEST_F(MessengerTest, MembersThatRepeatThemselvesDoubleNothing) {
+  ASSERT_THAT(ada_.Publish(), IsOk());
+  ASSERT_THAT(ben_.Publish(), IsOk());
+  ben_.mail().faults().hand_out_everything_again = true;
+  ada_.Say(ben_, "once");
+  EXPECT_THAT(ben_.Receive(), ElementsAre("once"));
+  for (int i = 0; i < 3; ++i) EXPECT_THAT(ben_.Receive(), IsEmpty());
+}
+
+TEST_F(MessengerTest, AnIncompleteReadSaysSo) {
+  ASSERT_THAT(ben_.Publish(), IsOk());
+  ben_.mail().faults().incomplete_reads = true;
+  const absl::StatusOr<ReceiveReport> report = ben_.ReceiveReported();
+  ASSERT_THAT(report.status(), IsOk());
+  EXPECT_FALSE(report->complete);
+  EXPECT_THAT(report->incomplete_reason, HasSubstr("too few"));
+}
+
+TEST_F(MessengerTest, GarbageInAMailboxDoesNotStopTheNextText) {
+  ASSERT_THAT(ada_.Publish(), IsOk());
+  ASSERT_THAT(ben_.Publish(), IsOk());
+  const InMemoryMail::Box inbox = {std::string(ben_.id().bytes()),
+                                   MailboxNamespace::kInbox};
+  const absl::Time expiry = clock_.Now() + absl::Hours(1);
+  for (const size_t size : {1u, 4096u, 8192u, 65536u}) {
+    const std::string id = random_.String(32);
+    network_.messages[inbox].push_back({id, random_.String(size), expiry});
+  }
+  ada_.Say(ben_, "still fine");
+  const absl::StatusOr<ReceiveReport> report = ben_.ReceiveReported();
+  ASSERT_THAT(report.status(), IsOk());
+  EXPECT_EQ(report->unreadable, 4);
+  ASSERT_EQ(report->messages.size(), 1u);
+  EXPECT_EQ(report->messages[0].text, "still fine");
+  EXPECT_EQ(ben_.store().QuarantinedCount().value(), 4);
+}
+
+TEST_F(MessengerTest, AReplayedFirstMessageIsNotANewConversation) {
+  ASSERT_THAT(ada_.Publish(), IsOk());
+  ASSERT_THAT(ben_.Publish(), IsOk());
+  ada_.Say(ben_, "once");
+  ben_.Receive();
+  const InMemoryMail::Box inbox = {std::string(ben_.id().bytes()),
+                                   MailboxNamespace::kInbox};
+  RetrievedMessage replay = network_.messages[inbox][0];
+  replay.id = random_.String(32);  // As if the mailbox were another.
+  network_.messages[inbox].push_back(replay);
+  EXPECT_THAT(ben_.Receive(), IsEmpty());
+  EXPECT_EQ(ben_.store().Sessions(ada_.id())->size(), 1u);
+}
+
+TEST_F(MessengerTest, ATextThatNobodyTakesForTwoWeeksFails) {
+  EXPECT_EQ(ada_.Say(ben_, "too late"), MessageState::kWaitingForKey);
+  clock_.Advance(kMessageLifetime + absl::Seconds(1));
+  const absl::StatusOr<FlushReport> report = ada_.Flush();
+  ASSERT_EQ(report->messages.size(), 1u);
+  EXPECT_THAT(report->messages[0].status,
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_EQ(report->waiting, 0);
+  EXPECT_EQ(ada_.store().Messages(ben_.id(), 1).value()[0].state,
+            MessageState::kFailed);
+}
+
+TEST_F(MessengerTest, ARestoredAccountTakesOverAndIsWrittenToAgain) {
+  ASSERT_THAT(ada_.Publish(), IsOk());
+  ASSERT_THAT(ben_.Publish(), IsOk());
+  ada_.Say(ben_, "to the first device");
+  Person again("Ben", network_, executor_, random_,
+               ben_.messenger().account().seed().Clone());
+  EXPECT_EQ(again.id(), ben_.id());
+  ASSERT_THAT(again.Publish(), IsOk());
+  EXPECT_TRUE(again.messenger().published());
+  // What was sealed for the lost device stays unreadable, and says so.
+  const absl::StatusOr<ReceiveReport> report = again.ReceiveReported();
+  EXPECT_EQ(report->unreadable, 1);
+  Person eve("Eve", network_, executor_, random_);
+  EXPECT_EQ(eve.Say(again, "to the new device"), MessageState::kSent);
+  EXPECT_THAT(again.Receive(), ElementsAre("to the new device"));
+  // The replaced device notices when it publishes next.
+  clock_.Advance(absl::Hours(30));
+  ASSERT_THAT(ben_.store().SetSetting("account/published-identity", ""),
+              IsOk());
+  EXPECT_THAT(ben_.Publish(), StatusIs(absl::StatusCode::kFailedPrecondition,
+                                       HasSubstr("another device")));
+}
+
+TEST_F(MessengerTest, PrekeysRotateAndOldFirstMessagesStillOpen) {
+  ASSERT_THAT(ben_.Publish(), IsOk());
+  ada_.mail().faults().store_refused = 1;
+  ada_.Say(ben_, "sealed on day one");
+  clock_.Advance(absl::Hours(30));
+  EXPECT_FALSE(ben_.messenger().published());
+  ASSERT_THAT(ben_.Publish(), IsOk());
+  ada_.mail().faults().store_refused = 0;
+  ada_.Flush().IgnoreError();
+  EXPECT_THAT(ben_.Receive(), ElementsAre("sealed on day one"));
+}
+
+TEST_F(MessengerTest, RefusesWhatCannotBeSent) {
+  EXPECT_THAT(ada_.messenger().Queue(ben_.id(), "").status(),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(ada_.messenger().Queue(ben_.id(), "\xff\xfe").status(),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(ada_.messenger()
+                  .Queue(ben_.id(), std::string(kMaxTextBytes + 1, 'a'))
+                  .status(),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(ada_.messenger().Queue(ada_.id(), "me").status(),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(ada_.store().Outbox().value(), IsEmpty());
+}
+
+// Every schedule of sending, receiving, restarting and failing ends with each
+// text shown exactly once.
+class MessengerScheduleTest : public ::testing::TestWithParam<uint64_t> {};
+
+TEST_P(MessengerScheduleTest, EveryTextIsShownExactlyOnce) {
+  routing::SimulatedClock clock;
+  routing::SimulatedExecutor executor(clock);
+  crypto::SeededRandom random(GetParam());
+  InMemoryMail network;
+  Person ada("Ada", network, executor, random);
+  Person ben("Ben", network, executor, random);
+  ASSERT_THAT(ada.Publish(), IsOk());
+  ASSERT_THAT(ben.Publish(), IsOk());
+  std::multiset<std::string> said_by_ada;
+  std::multiset<std::string> said_by_ben;
+  for (Person* person : {&ada, &ben}) {
+    person->mail().faults().store_refused = 0.2;
+    person->mail().faults().store_unconfirmed = 0.3;
+    person->mail().faults().shuffle = true;
+    person->mail().faults().hand_out_everything_again = true;
+  }
+  for (int step = 0; step < 60; ++step) {
+    const bool first = random.Uniform(2) == 0;
+    Person& one = first ? ada : ben;
+    Person& other = first ? ben : ada;
+    switch (random.Uniform(5)) {
+      case 0:
+      case 1: {
+        const std::string text = absl::StrCat("step ", step);
+        one.Say(other, text);
+        (first ? said_by_ada : said_by_ben).insert(text);
+        break;
+      }
+      case 2:
+        one.Receive();
+        break;
+      case 3:
+        one.Restart();
+        break;
+      case 4:
+        clock.Advance(absl::Minutes(static_cast<int64_t>(random.Uniform(90))));
+        ASSERT_THAT(one.Publish(), IsOk());
+        break;
+    }
+  }
+  for (Person* person : {&ada, &ben}) {
+    person->mail().faults() = InMemoryMailService::Faults();
+  }
+  for (int round = 0; round < 3; ++round) {
+    ada.Flush().IgnoreError();
+    ben.Flush().IgnoreError();
+    ada.Receive();
+    ben.Receive();
+  }
+  auto received = [](Person& reader, Person& writer) {
+    std::multiset<std::string> texts;
+    for (const Message& message :
+         reader.store().Messages(writer.id(), 10'000).value()) {
+      if (!message.outgoing) texts.insert(message.text);
+    }
+    return texts;
+  };
+  EXPECT_EQ(received(ben, ada), said_by_ada);
+  EXPECT_EQ(received(ada, ben), said_by_ben);
+  EXPECT_EQ(ada.store().QuarantinedCount().value(), 0);
+  EXPECT_EQ(ben.store().QuarantinedCount().value(), 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, MessengerScheduleTest,
+                         ::testing::Range<uint64_t>(1, 25));
+
+}  // namespace
+}  // namespace messenger::client

@@ -1,0 +1,76 @@
+// The mail service without a network: mailboxes and records in memory, shared
+// by the clients of a test, with the failures a network has.
+//
+// One object per client over one `InMemoryMail`. Not thread-safe.
+
+#ifndef CLIENT_MESSENGER_TESTING_IN_MEMORY_MAIL_SERVICE_H_
+#define CLIENT_MESSENGER_TESTING_IN_MEMORY_MAIL_SERVICE_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "client/messenger/mail_service.h"
+#include "crypto/random/random.h"
+#include "routing/runtime/executor.h"
+
+namespace messenger::client {
+
+// What all swarms of the network hold.
+struct InMemoryMail {
+  using Box = std::pair<std::string, swarm::MailboxNamespace>;
+  std::map<Box, std::vector<RetrievedMessage>> messages;
+  std::map<Box, std::map<std::string, MailRecord>> records;
+};
+
+class InMemoryMailService final : public MailService {
+ public:
+  struct Faults {
+    bool offline = false;
+    // Probabilities, per call.
+    double store_refused = 0;
+    // Stored, but the answer is lost: the client must try again.
+    double store_unconfirmed = 0;
+    // Each retrieved message is handed out again, as another member would.
+    bool hand_out_everything_again = false;
+    bool shuffle = false;
+    bool withhold_records = false;
+    bool incomplete_reads = false;
+  };
+
+  // Both must outlive the service.
+  InMemoryMailService(InMemoryMail& mail, routing::Executor& executor,
+                      crypto::Random& random)
+      : mail_(mail), executor_(executor), random_(random) {}
+
+  Faults& faults() { return faults_; }
+  int stores() const { return stores_; }
+
+  void Store(const WriteTarget& target, std::string payload, absl::Time expiry,
+             Done<Delivery> done) override;
+  void Retrieve(const ReadTarget& target, std::vector<CursorRow> cursors,
+                Done<Retrieved> done) override;
+  void PutRecord(const std::string& mailbox,
+                 swarm::MailboxNamespace mailbox_namespace,
+                 std::shared_ptr<const crypto::Ed25519PrivateKey> owner,
+                 MailRecord record, Done<Delivery> done) override;
+  void GetRecords(const std::string& mailbox,
+                  swarm::MailboxNamespace mailbox_namespace,
+                  Done<std::vector<MailRecord>> done) override;
+
+ private:
+  template <typename T>
+  void Answer(Done<T> done, absl::StatusOr<T> result);
+
+  InMemoryMail& mail_;
+  routing::Executor& executor_;
+  crypto::Random& random_;
+  Faults faults_;
+  int stores_ = 0;
+};
+
+}  // namespace messenger::client
+
+#endif  // CLIENT_MESSENGER_TESTING_IN_MEMORY_MAIL_SERVICE_H_

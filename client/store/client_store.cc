@@ -1,0 +1,524 @@
+#include "client/store/client_store.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "crypto/base/status_macros.h"
+
+namespace messenger::client {
+namespace {
+
+using ::messenger::crypto::AccountId;
+using ::messenger::sqlite::Database;
+using ::messenger::sqlite::Statement;
+
+constexpr int64_t kSchemaVersion = 1;
+
+constexpr char kSchema[] = R"sql(
+CREATE TABLE settings(
+  name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE contacts(
+  account BLOB PRIMARY KEY, name TEXT NOT NULL, added_ms INTEGER NOT NULL,
+  outgoing_mailbox BLOB NOT NULL, incoming_mailbox BLOB NOT NULL,
+  identity_record BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE sessions(
+  session_id BLOB NOT NULL UNIQUE, peer BLOB NOT NULL, state BLOB NOT NULL);
+CREATE INDEX sessions_peer ON sessions(peer);
+CREATE TABLE accepted_inits(
+  replay_key BLOB PRIMARY KEY, prekey_record BLOB NOT NULL) WITHOUT ROWID;
+CREATE INDEX accepted_inits_prekey_record ON accepted_inits(prekey_record);
+CREATE TABLE messages(
+  row INTEGER PRIMARY KEY AUTOINCREMENT, conversation BLOB NOT NULL,
+  outgoing INTEGER NOT NULL, message_id BLOB NOT NULL, text TEXT NOT NULL,
+  sent_ms INTEGER NOT NULL, stored_ms INTEGER NOT NULL,
+  state INTEGER NOT NULL, detail TEXT NOT NULL,
+  UNIQUE(conversation, outgoing, message_id));
+CREATE TABLE outbox(
+  row INTEGER PRIMARY KEY AUTOINCREMENT, message_row INTEGER NOT NULL,
+  peer BLOB NOT NULL, content BLOB NOT NULL, blob BLOB, mailbox BLOB NOT NULL,
+  namespace INTEGER NOT NULL, expiry_ms INTEGER NOT NULL,
+  attempts INTEGER NOT NULL, next_try_ms INTEGER NOT NULL);
+CREATE INDEX outbox_message ON outbox(message_row);
+CREATE TABLE seen(
+  mailbox BLOB NOT NULL, id BLOB NOT NULL, expiry_ms INTEGER NOT NULL,
+  PRIMARY KEY(mailbox, id)) WITHOUT ROWID;
+CREATE INDEX seen_expiry ON seen(expiry_ms);
+CREATE TABLE cursors(
+  mailbox BLOB NOT NULL, namespace INTEGER NOT NULL, node BLOB NOT NULL,
+  incarnation INTEGER NOT NULL, sequence INTEGER NOT NULL,
+  PRIMARY KEY(mailbox, namespace, node)) WITHOUT ROWID;
+CREATE TABLE parts(
+  peer BLOB NOT NULL, text_id BLOB NOT NULL, part INTEGER NOT NULL,
+  parts INTEGER NOT NULL, text TEXT NOT NULL,
+  PRIMARY KEY(peer, text_id, part)) WITHOUT ROWID;
+CREATE TABLE quarantine(
+  id BLOB PRIMARY KEY, reason TEXT NOT NULL, time_ms INTEGER NOT NULL
+) WITHOUT ROWID;
+)sql";
+
+// SQLite has signed integers only; the bits are what counts.
+int64_t Signed(uint64_t value) { return static_cast<int64_t>(value); }
+uint64_t Unsigned(int64_t value) { return static_cast<uint64_t>(value); }
+
+Contact ReadContact(Statement& row) {
+  Contact contact(*AccountId::FromBytes(row.Blob(0)));
+  contact.name = row.Text(1);
+  contact.added = absl::FromUnixMillis(row.Int(2));
+  contact.outgoing_mailbox = row.Blob(3);
+  contact.incoming_mailbox = row.Blob(4);
+  contact.identity_record = row.Blob(5);
+  return contact;
+}
+
+SessionRow ReadSession(Statement& row) {
+  return {row.Blob(0), *AccountId::FromBytes(row.Blob(1)), row.Blob(2)};
+}
+
+Message ReadMessage(Statement& row) {
+  Message message(*AccountId::FromBytes(row.Blob(1)));
+  message.row = row.Int(0);
+  message.outgoing = row.Int(2) != 0;
+  message.message_id = row.Blob(3);
+  message.text = row.Text(4);
+  message.sent = absl::FromUnixMillis(row.Int(5));
+  message.stored = absl::FromUnixMillis(row.Int(6));
+  message.state = static_cast<MessageState>(row.Int(7));
+  message.detail = row.Text(8);
+  return message;
+}
+
+OutboxItem ReadOutboxItem(Statement& row) {
+  OutboxItem item(*AccountId::FromBytes(row.Blob(2)));
+  item.row = row.Int(0);
+  item.message_row = row.Int(1);
+  item.content = row.Blob(3);
+  if (!row.IsNull(4)) item.blob = row.Blob(4);
+  item.mailbox = row.Blob(5);
+  item.mailbox_namespace = static_cast<uint16_t>(row.Int(6));
+  item.expiry = absl::FromUnixMillis(row.Int(7));
+  item.attempts = static_cast<int>(row.Int(8));
+  item.next_try = absl::FromUnixMillis(row.Int(9));
+  return item;
+}
+
+// Runs a bound query to its end.
+template <typename Row>
+absl::StatusOr<std::vector<Row>> Collect(Statement* query,
+                                         Row (*read)(Statement&)) {
+  std::vector<Row> rows;
+  while (true) {
+    ASSIGN_OR_RETURN(const bool row, query->Step());
+    if (!row) break;
+    rows.push_back(read(*query));
+  }
+  query->Reset();
+  return rows;
+}
+
+template <typename Row>
+absl::StatusOr<std::optional<Row>> First(Statement* query,
+                                         Row (*read)(Statement&)) {
+  ASSIGN_OR_RETURN(const bool row, query->Step());
+  std::optional<Row> result;
+  if (row) result = read(*query);
+  query->Reset();
+  return result;
+}
+
+int64_t ReadInt(Statement& row) { return row.Int(0); }
+std::string ReadBlob(Statement& row) { return row.Blob(0); }
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<ClientStore>> ClientStore::Open(
+    const std::string& folder, const DatabaseKey& key, const std::string& vfs) {
+  Database::Options options;
+  options.key = &key;
+  options.exclusive = true;
+  options.vfs = vfs;
+  ASSIGN_OR_RETURN(
+      std::unique_ptr<Database> database,
+      Database::Open(absl::StrCat(folder, "/messages.db"), options));
+  std::unique_ptr<ClientStore> store(new ClientStore(std::move(database)));
+  RETURN_IF_ERROR(store->Migrate());
+  return store;
+}
+
+absl::Status ClientStore::Migrate() {
+  return Transaction([this]() -> absl::Status {
+    ASSIGN_OR_RETURN(const int64_t version, database_->UserVersion());
+    if (version == kSchemaVersion) return absl::OkStatus();
+    if (version > kSchemaVersion) {
+      return absl::FailedPreconditionError(
+          "the database was written by a newer version of this program");
+    }
+    RETURN_IF_ERROR(database_->Exec(kSchema));
+    return database_->SetUserVersion(kSchemaVersion);
+  });
+}
+
+absl::StatusOr<std::optional<std::string>> ClientStore::Setting(
+    absl::string_view name) {
+  ASSIGN_OR_RETURN(
+      Statement * query,
+      database_->Prepared("SELECT value FROM settings WHERE name=?"));
+  query->BindText(1, name);
+  return First(query, ReadBlob);
+}
+
+absl::Status ClientStore::SetSetting(absl::string_view name,
+                                     absl::string_view value) {
+  ASSIGN_OR_RETURN(
+      Statement * insert,
+      database_->Prepared("INSERT INTO settings(name, value) VALUES(?1, ?2) "
+                          "ON CONFLICT(name) DO UPDATE SET value=?2"));
+  return insert->BindText(1, name).BindBlob(2, value).Run();
+}
+
+absl::Status ClientStore::PutContact(const Contact& contact) {
+  ASSIGN_OR_RETURN(
+      Statement * insert,
+      database_->Prepared("INSERT OR REPLACE INTO contacts(account, name, "
+                          "added_ms, outgoing_mailbox, incoming_mailbox, "
+                          "identity_record) VALUES(?, ?, ?, ?, ?, ?)"));
+  return insert->BindBlob(1, contact.account.bytes())
+      .BindText(2, contact.name)
+      .BindInt(3, absl::ToUnixMillis(contact.added))
+      .BindBlob(4, contact.outgoing_mailbox)
+      .BindBlob(5, contact.incoming_mailbox)
+      .BindBlob(6, contact.identity_record)
+      .Run();
+}
+
+absl::StatusOr<std::optional<Contact>> ClientStore::FindContact(
+    const AccountId& account) {
+  ASSIGN_OR_RETURN(
+      Statement * query,
+      database_->Prepared("SELECT account, name, added_ms, outgoing_mailbox, "
+                          "incoming_mailbox, identity_record FROM contacts "
+                          "WHERE account=?"));
+  query->BindBlob(1, account.bytes());
+  return First(query, ReadContact);
+}
+
+absl::StatusOr<std::vector<Contact>> ClientStore::Contacts() {
+  ASSIGN_OR_RETURN(
+      Statement * query,
+      database_->Prepared("SELECT account, name, added_ms, outgoing_mailbox, "
+                          "incoming_mailbox, identity_record FROM contacts "
+                          "ORDER BY name, account"));
+  return Collect(query, ReadContact);
+}
+
+absl::Status ClientStore::PutSession(const SessionRow& session) {
+  ASSIGN_OR_RETURN(
+      Statement * insert,
+      database_->Prepared(
+          "INSERT INTO sessions(session_id, peer, state) VALUES(?1, ?2, ?3) "
+          "ON CONFLICT(session_id) DO UPDATE SET state=?3"));
+  return insert->BindBlob(1, session.session_id)
+      .BindBlob(2, session.peer.bytes())
+      .BindBlob(3, session.state)
+      .Run();
+}
+
+absl::Status ClientStore::DeleteSession(absl::string_view session_id) {
+  ASSIGN_OR_RETURN(
+      Statement * remove,
+      database_->Prepared("DELETE FROM sessions WHERE session_id=?"));
+  return remove->BindBlob(1, session_id).Run();
+}
+
+absl::StatusOr<std::vector<SessionRow>> ClientStore::Sessions(
+    const AccountId& peer) {
+  ASSIGN_OR_RETURN(
+      Statement * query,
+      database_->Prepared("SELECT session_id, peer, state FROM sessions "
+                          "WHERE peer=? ORDER BY rowid DESC"));
+  query->BindBlob(1, peer.bytes());
+  return Collect(query, ReadSession);
+}
+
+absl::StatusOr<std::vector<SessionRow>> ClientStore::AllSessions() {
+  ASSIGN_OR_RETURN(
+      Statement * query,
+      database_->Prepared("SELECT session_id, peer, state FROM sessions "
+                          "ORDER BY rowid DESC"));
+  return Collect(query, ReadSession);
+}
+
+absl::Status ClientStore::AddAcceptedInit(
+    absl::string_view replay_key, absl::string_view prekey_record_hash) {
+  ASSIGN_OR_RETURN(Statement * insert,
+                   database_->Prepared("INSERT INTO accepted_inits(replay_key, "
+                                       "prekey_record) VALUES(?, ?)"));
+  return insert->BindBlob(1, replay_key).BindBlob(2, prekey_record_hash).Run();
+}
+
+absl::StatusOr<bool> ClientStore::IsAcceptedInit(absl::string_view replay_key) {
+  ASSIGN_OR_RETURN(Statement * query,
+                   database_->Prepared("SELECT count(*) FROM accepted_inits "
+                                       "WHERE replay_key=?"));
+  query->BindBlob(1, replay_key);
+  ASSIGN_OR_RETURN(const std::optional<int64_t> count, First(query, ReadInt));
+  return count.value_or(0) > 0;
+}
+
+absl::Status ClientStore::ForgetAcceptedInits(
+    absl::string_view prekey_record_hash) {
+  ASSIGN_OR_RETURN(
+      Statement * remove,
+      database_->Prepared("DELETE FROM accepted_inits WHERE prekey_record=?"));
+  return remove->BindBlob(1, prekey_record_hash).Run();
+}
+
+absl::StatusOr<int64_t> ClientStore::AddMessage(const Message& message) {
+  ASSIGN_OR_RETURN(
+      Statement * insert,
+      database_->Prepared(
+          "INSERT INTO messages(conversation, outgoing, message_id, text, "
+          "sent_ms, stored_ms, state, detail) VALUES(?, ?, ?, ?, ?, ?, ?, ?)"));
+  RETURN_IF_ERROR(insert->BindBlob(1, message.conversation.bytes())
+                      .BindInt(2, message.outgoing ? 1 : 0)
+                      .BindBlob(3, message.message_id)
+                      .BindText(4, message.text)
+                      .BindInt(5, absl::ToUnixMillis(message.sent))
+                      .BindInt(6, absl::ToUnixMillis(message.stored))
+                      .BindInt(7, static_cast<int>(message.state))
+                      .BindText(8, message.detail)
+                      .Run());
+  return database_->LastInsertRowId();
+}
+
+absl::Status ClientStore::SetMessageState(int64_t row, MessageState state,
+                                          absl::string_view detail) {
+  ASSIGN_OR_RETURN(
+      Statement * update,
+      database_->Prepared("UPDATE messages SET state=?, detail=? WHERE row=?"));
+  return update->BindInt(1, static_cast<int>(state))
+      .BindText(2, detail)
+      .BindInt(3, row)
+      .Run();
+}
+
+absl::StatusOr<std::optional<Message>> ClientStore::FindMessage(int64_t row) {
+  ASSIGN_OR_RETURN(
+      Statement * query,
+      database_->Prepared(
+          "SELECT row, conversation, outgoing, message_id, text, sent_ms, "
+          "stored_ms, state, detail FROM messages WHERE row=?"));
+  query->BindInt(1, row);
+  return First(query, ReadMessage);
+}
+
+absl::StatusOr<std::vector<Message>> ClientStore::Messages(
+    const std::optional<AccountId>& conversation, int limit) {
+  // The newest rows, then turned round.
+  ASSIGN_OR_RETURN(
+      Statement * query,
+      database_->Prepared(
+          "SELECT * FROM (SELECT row, conversation, outgoing, message_id, "
+          "text, sent_ms, stored_ms, state, detail FROM messages "
+          "WHERE ?1 IS NULL OR conversation=?1 ORDER BY row DESC LIMIT ?2) "
+          "ORDER BY row"));
+  if (conversation) {
+    query->BindBlob(1, conversation->bytes());
+  } else {
+    query->BindNull(1);
+  }
+  query->BindInt(2, limit);
+  return Collect(query, ReadMessage);
+}
+
+absl::StatusOr<std::vector<Message>> ClientStore::IncomingAfter(int64_t row) {
+  ASSIGN_OR_RETURN(
+      Statement * query,
+      database_->Prepared(
+          "SELECT row, conversation, outgoing, message_id, text, sent_ms, "
+          "stored_ms, state, detail FROM messages "
+          "WHERE row>? AND outgoing=0 ORDER BY row"));
+  query->BindInt(1, row);
+  return Collect(query, ReadMessage);
+}
+
+absl::StatusOr<int64_t> ClientStore::AddOutboxItem(const OutboxItem& item) {
+  ASSIGN_OR_RETURN(
+      Statement * insert,
+      database_->Prepared(
+          "INSERT INTO outbox(message_row, peer, content, blob, mailbox, "
+          "namespace, expiry_ms, attempts, next_try_ms) "
+          "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+  insert->BindInt(1, item.message_row)
+      .BindBlob(2, item.peer.bytes())
+      .BindBlob(3, item.content);
+  if (item.blob) {
+    insert->BindBlob(4, *item.blob);
+  } else {
+    insert->BindNull(4);
+  }
+  RETURN_IF_ERROR(insert->BindBlob(5, item.mailbox)
+                      .BindInt(6, item.mailbox_namespace)
+                      .BindInt(7, absl::ToUnixMillis(item.expiry))
+                      .BindInt(8, item.attempts)
+                      .BindInt(9, absl::ToUnixMillis(item.next_try))
+                      .Run());
+  return database_->LastInsertRowId();
+}
+
+absl::Status ClientStore::UpdateOutboxItem(const OutboxItem& item) {
+  ASSIGN_OR_RETURN(
+      Statement * update,
+      database_->Prepared(
+          "UPDATE outbox SET content=?, blob=?, mailbox=?, namespace=?, "
+          "expiry_ms=?, attempts=?, next_try_ms=? WHERE row=?"));
+  update->BindBlob(1, item.content);
+  if (item.blob) {
+    update->BindBlob(2, *item.blob);
+  } else {
+    update->BindNull(2);
+  }
+  return update->BindBlob(3, item.mailbox)
+      .BindInt(4, item.mailbox_namespace)
+      .BindInt(5, absl::ToUnixMillis(item.expiry))
+      .BindInt(6, item.attempts)
+      .BindInt(7, absl::ToUnixMillis(item.next_try))
+      .BindInt(8, item.row)
+      .Run();
+}
+
+absl::Status ClientStore::DeleteOutboxItem(int64_t row) {
+  ASSIGN_OR_RETURN(Statement * remove,
+                   database_->Prepared("DELETE FROM outbox WHERE row=?"));
+  return remove->BindInt(1, row).Run();
+}
+
+absl::StatusOr<std::vector<OutboxItem>> ClientStore::Outbox() {
+  ASSIGN_OR_RETURN(
+      Statement * query,
+      database_->Prepared(
+          "SELECT row, message_row, peer, content, blob, mailbox, namespace, "
+          "expiry_ms, attempts, next_try_ms FROM outbox ORDER BY row"));
+  return Collect(query, ReadOutboxItem);
+}
+
+absl::StatusOr<int64_t> ClientStore::OutboxItemsOf(int64_t message_row) {
+  ASSIGN_OR_RETURN(
+      Statement * query,
+      database_->Prepared("SELECT count(*) FROM outbox WHERE message_row=?"));
+  query->BindInt(1, message_row);
+  ASSIGN_OR_RETURN(const std::optional<int64_t> count, First(query, ReadInt));
+  return count.value_or(0);
+}
+
+absl::StatusOr<bool> ClientStore::MarkSeen(absl::string_view mailbox,
+                                           absl::string_view id,
+                                           absl::Time expiry) {
+  ASSIGN_OR_RETURN(
+      Statement * insert,
+      database_->Prepared("INSERT OR IGNORE INTO seen(mailbox, id, expiry_ms) "
+                          "VALUES(?, ?, ?)"));
+  RETURN_IF_ERROR(insert->BindBlob(1, mailbox)
+                      .BindBlob(2, id)
+                      .BindInt(3, absl::ToUnixMillis(expiry))
+                      .Run());
+  return database_->Changes() > 0;
+}
+
+absl::Status ClientStore::ForgetSeenBefore(absl::Time time) {
+  ASSIGN_OR_RETURN(Statement * remove,
+                   database_->Prepared("DELETE FROM seen WHERE expiry_ms<?"));
+  return remove->BindInt(1, absl::ToUnixMillis(time)).Run();
+}
+
+absl::StatusOr<std::vector<CursorRow>> ClientStore::Cursors(
+    absl::string_view mailbox, uint16_t mailbox_namespace) {
+  ASSIGN_OR_RETURN(
+      Statement * query,
+      database_->Prepared("SELECT node, incarnation, sequence FROM cursors "
+                          "WHERE mailbox=? AND namespace=?"));
+  query->BindBlob(1, mailbox).BindInt(2, mailbox_namespace);
+  return Collect<CursorRow>(query, [](Statement& row) {
+    return CursorRow{row.Blob(0), Unsigned(row.Int(1)), Unsigned(row.Int(2))};
+  });
+}
+
+absl::Status ClientStore::PutCursor(absl::string_view mailbox,
+                                    uint16_t mailbox_namespace,
+                                    const CursorRow& cursor) {
+  ASSIGN_OR_RETURN(
+      Statement * insert,
+      database_->Prepared("INSERT OR REPLACE INTO cursors(mailbox, namespace, "
+                          "node, incarnation, sequence) "
+                          "VALUES(?, ?, ?, ?, ?)"));
+  return insert->BindBlob(1, mailbox)
+      .BindInt(2, mailbox_namespace)
+      .BindBlob(3, cursor.node)
+      .BindInt(4, Signed(cursor.incarnation))
+      .BindInt(5, Signed(cursor.sequence))
+      .Run();
+}
+
+absl::StatusOr<std::optional<std::string>> ClientStore::AddPart(
+    const AccountId& peer, absl::string_view text_id, int part, int parts,
+    absl::string_view text) {
+  if (part < 0 || part >= parts) {
+    return absl::InvalidArgumentError("a part outside its text");
+  }
+  ASSIGN_OR_RETURN(
+      Statement * insert,
+      database_->Prepared("INSERT OR IGNORE INTO parts(peer, text_id, part, "
+                          "parts, text) VALUES(?, ?, ?, ?, ?)"));
+  RETURN_IF_ERROR(insert->BindBlob(1, peer.bytes())
+                      .BindBlob(2, text_id)
+                      .BindInt(3, part)
+                      .BindInt(4, parts)
+                      .BindText(5, text)
+                      .Run());
+  ASSIGN_OR_RETURN(
+      Statement * query,
+      database_->Prepared("SELECT parts, text FROM parts "
+                          "WHERE peer=? AND text_id=? ORDER BY part"));
+  query->BindBlob(1, peer.bytes()).BindBlob(2, text_id);
+  struct Part {
+    int64_t parts;
+    std::string text;
+  };
+  ASSIGN_OR_RETURN(const std::vector<Part> stored,
+                   Collect<Part>(query, [](Statement& row) {
+                     return Part{row.Int(0), row.Text(1)};
+                   }));
+  std::string whole;
+  for (const Part& one : stored) {
+    if (one.parts != parts) {
+      return absl::InvalidArgumentError("parts of one text disagree");
+    }
+    absl::StrAppend(&whole, one.text);
+  }
+  if (static_cast<int>(stored.size()) < parts) return std::nullopt;
+  ASSIGN_OR_RETURN(
+      Statement * remove,
+      database_->Prepared("DELETE FROM parts WHERE peer=? AND text_id=?"));
+  RETURN_IF_ERROR(remove->BindBlob(1, peer.bytes()).BindBlob(2, text_id).Run());
+  return whole;
+}
+
+absl::Status ClientStore::AddQuarantined(absl::string_view id,
+                                         absl::string_view reason,
+                                         absl::Time now) {
+  ASSIGN_OR_RETURN(Statement * insert,
+                   database_->Prepared("INSERT OR REPLACE INTO quarantine(id, "
+                                       "reason, time_ms) VALUES(?, ?, ?)"));
+  return insert->BindBlob(1, id)
+      .BindText(2, reason)
+      .BindInt(3, absl::ToUnixMillis(now))
+      .Run();
+}
+
+absl::StatusOr<int64_t> ClientStore::QuarantinedCount() {
+  ASSIGN_OR_RETURN(Statement * query,
+                   database_->Prepared("SELECT count(*) FROM quarantine"));
+  ASSIGN_OR_RETURN(const std::optional<int64_t> count, First(query, ReadInt));
+  return count.value_or(0);
+}
+
+}  // namespace messenger::client

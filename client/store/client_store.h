@@ -1,0 +1,185 @@
+// Everything a client keeps: account, contacts, sessions, messages, outbox
+// (client/SPEC.md, section 8).
+//
+// One encrypted SQLite file. The rule that makes messages survive a crash: the
+// state of a session, the message it opened or sealed, the mark that the
+// message was seen and the cursor move in one `Transaction`, or not at all.
+//
+// Byte fields are opaque here; the packages that own them parse them. Not
+// thread-safe. Every method may fail as `sqlite::Database` says (DATA_LOSS,
+// RESOURCE_EXHAUSTED, UNAVAILABLE); the comments name only further codes.
+
+#ifndef CLIENT_STORE_CLIENT_STORE_H_
+#define CLIENT_STORE_CLIENT_STORE_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "client/store/keyslot.h"
+#include "crypto/identity/account_id.h"
+#include "routing/runtime/sqlite/database.h"
+
+namespace messenger::client {
+
+struct Contact {
+  explicit Contact(const crypto::AccountId& id) : account(id) {}
+
+  crypto::AccountId account;
+  std::string name;
+  absl::Time added;
+  // Where we write to and read from, once known: client/SPEC.md, section 9.
+  std::string outgoing_mailbox;
+  std::string incoming_mailbox;
+  std::string identity_record;
+};
+
+// The truth about an outgoing message, and what it means to its writer.
+enum class MessageState : int {
+  kQueued = 1,         // Here only; will be tried again.
+  kWaitingForKey = 2,  // Here only: the recipient's keys could not be had yet.
+  kSent = 3,           // W storage nodes have signed that they keep it.
+  kReceived = 4,       // An incoming message.
+  kFailed = 5,         // Given up; the detail says why.
+};
+
+struct Message {
+  explicit Message(const crypto::AccountId& with) : conversation(with) {}
+
+  int64_t row = 0;
+  crypto::AccountId conversation;
+  bool outgoing = false;
+  std::string message_id;  // 16 bytes, chosen by the sender.
+  std::string text;
+  absl::Time sent;
+  absl::Time stored;  // When it entered this database.
+  MessageState state = MessageState::kQueued;
+  std::string detail;
+};
+
+// One envelope on its way. `content` is what is to be said; `blob` is there
+// once a session has sealed it and is what every retry sends.
+struct OutboxItem {
+  explicit OutboxItem(const crypto::AccountId& to) : peer(to) {}
+
+  int64_t row = 0;
+  int64_t message_row = 0;  // 0: a control message without a visible one.
+  crypto::AccountId peer;
+  std::string content;
+  std::optional<std::string> blob;
+  std::string mailbox;
+  uint16_t mailbox_namespace = 0;
+  absl::Time expiry;
+  int attempts = 0;
+  absl::Time next_try;
+};
+
+struct SessionRow {
+  std::string session_id;
+  crypto::AccountId peer;
+  std::string state;
+};
+
+struct CursorRow {
+  std::string node;
+  uint64_t incarnation = 0;
+  uint64_t sequence = 0;
+};
+
+class ClientStore {
+ public:
+  // Opens or creates `folder`/messages.db. `vfs` as in `sqlite::Database`.
+  //   UNAUTHENTICATED      the key does not open it
+  //   FAILED_PRECONDITION  written by a newer version of the program
+  static absl::StatusOr<std::unique_ptr<ClientStore>> Open(
+      const std::string& folder, const DatabaseKey& key,
+      const std::string& vfs = "");
+
+  absl::Status Transaction(absl::FunctionRef<absl::Status()> body) {
+    return database_->Transaction(body);
+  }
+  absl::Status QuickCheck() { return database_->QuickCheck(); }
+
+  // Single values by name.
+  absl::StatusOr<std::optional<std::string>> Setting(absl::string_view name);
+  absl::Status SetSetting(absl::string_view name, absl::string_view value);
+
+  absl::Status PutContact(const Contact& contact);
+  absl::StatusOr<std::optional<Contact>> FindContact(
+      const crypto::AccountId& account);
+  absl::StatusOr<std::vector<Contact>> Contacts();
+
+  absl::Status PutSession(const SessionRow& session);
+  absl::Status DeleteSession(absl::string_view session_id);
+  // Newest first.
+  absl::StatusOr<std::vector<SessionRow>> Sessions(
+      const crypto::AccountId& peer);
+  absl::StatusOr<std::vector<SessionRow>> AllSessions();
+
+  // Remembers an accepted first message until the secrets of the prekey record
+  // it used are gone. ALREADY_EXISTS: a replay.
+  absl::Status AddAcceptedInit(absl::string_view replay_key,
+                               absl::string_view prekey_record_hash);
+  absl::StatusOr<bool> IsAcceptedInit(absl::string_view replay_key);
+  absl::Status ForgetAcceptedInits(absl::string_view prekey_record_hash);
+
+  // Returns the row. ALREADY_EXISTS: an incoming message with this id of this
+  // conversation is there already.
+  absl::StatusOr<int64_t> AddMessage(const Message& message);
+  absl::Status SetMessageState(int64_t row, MessageState state,
+                               absl::string_view detail);
+  absl::StatusOr<std::optional<Message>> FindMessage(int64_t row);
+  // Oldest first; the newest `limit` ones. Without a conversation: all.
+  absl::StatusOr<std::vector<Message>> Messages(
+      const std::optional<crypto::AccountId>& conversation, int limit);
+  // Incoming messages after a row, oldest first: what `receive` prints.
+  absl::StatusOr<std::vector<Message>> IncomingAfter(int64_t row);
+
+  absl::StatusOr<int64_t> AddOutboxItem(const OutboxItem& item);
+  absl::Status UpdateOutboxItem(const OutboxItem& item);
+  absl::Status DeleteOutboxItem(int64_t row);
+  absl::StatusOr<std::vector<OutboxItem>> Outbox();
+  absl::StatusOr<int64_t> OutboxItemsOf(int64_t message_row);
+
+  // Whether the swarm's message was new; marks it as seen.
+  absl::StatusOr<bool> MarkSeen(absl::string_view mailbox, absl::string_view id,
+                                absl::Time expiry);
+  absl::Status ForgetSeenBefore(absl::Time time);
+
+  absl::StatusOr<std::vector<CursorRow>> Cursors(absl::string_view mailbox,
+                                                 uint16_t mailbox_namespace);
+  absl::Status PutCursor(absl::string_view mailbox, uint16_t mailbox_namespace,
+                         const CursorRow& cursor);
+
+  // Adds one part of a long text. The whole text once every part is there
+  // (and then forgets the parts). INVALID_ARGUMENT: it contradicts an earlier
+  // part.
+  absl::StatusOr<std::optional<std::string>> AddPart(
+      const crypto::AccountId& peer, absl::string_view text_id, int part,
+      int parts, absl::string_view text);
+
+  // Keeps what could not be opened out of the way, for later diagnosis: only
+  // the reason and the time.
+  absl::Status AddQuarantined(absl::string_view id, absl::string_view reason,
+                              absl::Time now);
+  absl::StatusOr<int64_t> QuarantinedCount();
+
+ private:
+  explicit ClientStore(std::unique_ptr<sqlite::Database> database)
+      : database_(std::move(database)) {}
+
+  absl::Status Migrate();
+
+  std::unique_ptr<sqlite::Database> database_;
+};
+
+}  // namespace messenger::client
+
+#endif  // CLIENT_STORE_CLIENT_STORE_H_

@@ -1,0 +1,217 @@
+#include "client/store/client_store.h"
+
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "client/store/keyslot.h"
+#include "crypto/base/status_macros.h"
+#include "crypto/base/testing/status_matchers.h"
+#include "crypto/identity/account_id.h"
+#include "crypto/identity/account_keys.h"
+#include "crypto/random/testing/seeded_random.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace messenger::client {
+namespace {
+
+using ::messenger::crypto::AccountId;
+using ::messenger::testing::IsOk;
+using ::messenger::testing::IsOkAndHolds;
+using ::messenger::testing::StatusIs;
+using ::testing::ElementsAre;
+using ::testing::Field;
+using ::testing::IsEmpty;
+using ::testing::Optional;
+
+class ClientStoreTest : public ::testing::Test {
+ protected:
+  ClientStoreTest() {
+    std::string pattern = absl::StrCat(::testing::TempDir(), "/storeXXXXXX");
+    folder_ = mkdtemp(pattern.data());
+    Reopen();
+  }
+
+  void Reopen() {
+    store_.reset();
+    absl::StatusOr<std::unique_ptr<ClientStore>> opened =
+        ClientStore::Open(folder_, key_);
+    ASSERT_THAT(opened.status(), IsOk());
+    store_ = *std::move(opened);
+  }
+
+  AccountId Account() { return crypto::AccountKeys::Generate(random_).id(); }
+
+  Message Incoming(const AccountId& from, absl::string_view id,
+                   absl::string_view text) {
+    Message message(from);
+    message.message_id = std::string(id);
+    message.text = std::string(text);
+    message.sent = message.stored = absl::FromUnixSeconds(1'800'000'000);
+    message.state = MessageState::kReceived;
+    return message;
+  }
+
+  std::string AllFiles() {
+    std::string all;
+    for (const char* name : {"/messages.db", "/messages.db-wal"}) {
+      std::ifstream in(folder_ + name, std::ios::binary);
+      all.append(std::istreambuf_iterator<char>(in), {});
+    }
+    return all;
+  }
+
+  crypto::SeededRandom random_{11};
+  DatabaseKey key_ = random_.Secret<32>();
+  std::string folder_;
+  std::unique_ptr<ClientStore> store_;
+};
+
+TEST_F(ClientStoreTest, SettingsSurviveAReopening) {
+  ASSERT_THAT(store_->SetSetting("name", "Ada"), IsOk());
+  ASSERT_THAT(store_->SetSetting("name", "Ada L."), IsOk());
+  Reopen();
+  EXPECT_THAT(*store_->Setting("name"), Optional(std::string("Ada L.")));
+  EXPECT_EQ(*store_->Setting("other"), std::nullopt);
+}
+
+TEST_F(ClientStoreTest, AnotherKeyDoesNotOpenIt) {
+  store_.reset();
+  EXPECT_THAT(ClientStore::Open(folder_, random_.Secret<32>()).status(),
+              StatusIs(absl::StatusCode::kUnauthenticated));
+}
+
+TEST_F(ClientStoreTest, NothingLiesInTheClear) {
+  const AccountId ben = Account();
+  Contact contact(ben);
+  contact.name = "Benjamin the marker";
+  ASSERT_THAT(store_->PutContact(contact), IsOk());
+  ASSERT_THAT(
+      store_->AddMessage(Incoming(ben, "id", "a marked message")).status(),
+      IsOk());
+  const std::string files = AllFiles();
+  EXPECT_GT(files.size(), 4096u);
+  EXPECT_FALSE(absl::StrContains(files, "Benjamin the marker"));
+  EXPECT_FALSE(absl::StrContains(files, "a marked message"));
+  EXPECT_FALSE(absl::StrContains(files, ben.bytes()));
+  EXPECT_FALSE(absl::StrContains(files, "CREATE TABLE"));
+}
+
+TEST_F(ClientStoreTest, AMessageIsShownOnceHoweverOftenItArrives) {
+  const AccountId ben = Account();
+  const AccountId eve = Account();
+  ASSERT_THAT(store_->AddMessage(Incoming(ben, "id1", "hi")).status(), IsOk());
+  EXPECT_THAT(store_->AddMessage(Incoming(ben, "id1", "hi")).status(),
+              StatusIs(absl::StatusCode::kAlreadyExists));
+  // Another conversation cannot use up the id.
+  EXPECT_THAT(store_->AddMessage(Incoming(eve, "id1", "hm")).status(), IsOk());
+  EXPECT_THAT(*store_->Messages(ben, 10),
+              ElementsAre(Field(&Message::text, "hi")));
+}
+
+TEST_F(ClientStoreTest, HistoryIsTheNewestInOrder) {
+  const AccountId ben = Account();
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_THAT(store_
+                    ->AddMessage(Incoming(ben, absl::StrCat("id", i),
+                                          absl::StrCat("text ", i)))
+                    .status(),
+                IsOk());
+  }
+  EXPECT_THAT(*store_->Messages(ben, 2),
+              ElementsAre(Field(&Message::text, "text 3"),
+                          Field(&Message::text, "text 4")));
+  EXPECT_EQ(store_->Messages(std::nullopt, 100)->size(), 5u);
+  EXPECT_THAT(*store_->IncomingAfter(4),
+              ElementsAre(Field(&Message::text, "text 4")));
+}
+
+TEST_F(ClientStoreTest, AFailedEventLeavesNoTrace) {
+  const AccountId ben = Account();
+  EXPECT_THAT(store_->Transaction([&]() -> absl::Status {
+    RETURN_IF_ERROR(store_->PutSession({"sid", ben, "advanced"}));
+    RETURN_IF_ERROR(store_->AddMessage(Incoming(ben, "id", "hi")).status());
+    RETURN_IF_ERROR(store_->MarkSeen("box", "id", absl::Now()).status());
+    return absl::DataLossError("cut off here");
+  }),
+              StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_THAT(*store_->Sessions(ben), IsEmpty());
+  EXPECT_THAT(*store_->Messages(ben, 10), IsEmpty());
+  EXPECT_THAT(store_->MarkSeen("box", "id", absl::Now()), IsOkAndHolds(true));
+}
+
+TEST_F(ClientStoreTest, SeenMarksEndWithTheirMessage) {
+  const absl::Time now = absl::FromUnixSeconds(1'800'000'000);
+  EXPECT_THAT(store_->MarkSeen("box", "id", now), IsOkAndHolds(true));
+  EXPECT_THAT(store_->MarkSeen("box", "id", now), IsOkAndHolds(false));
+  EXPECT_THAT(store_->MarkSeen("other box", "id", now), IsOkAndHolds(true));
+  ASSERT_THAT(store_->ForgetSeenBefore(now + absl::Seconds(1)), IsOk());
+  EXPECT_THAT(store_->MarkSeen("box", "id", now), IsOkAndHolds(true));
+}
+
+TEST_F(ClientStoreTest, CursorsAreKeptPerNode) {
+  ASSERT_THAT(store_->PutCursor("box", 10, {"node a", ~uint64_t{0}, 5}),
+              IsOk());
+  ASSERT_THAT(store_->PutCursor("box", 10, {"node b", 2, 6}), IsOk());
+  ASSERT_THAT(store_->PutCursor("box", 10, {"node b", 2, 9}), IsOk());
+  const auto cursors = store_->Cursors("box", 10);
+  ASSERT_EQ(cursors->size(), 2u);
+  EXPECT_EQ((*cursors)[0].incarnation, ~uint64_t{0});
+  EXPECT_EQ((*cursors)[1].sequence, 9u);
+  EXPECT_THAT(*store_->Cursors("box", 0), IsEmpty());
+}
+
+TEST_F(ClientStoreTest, ALongTextIsWholeWhenItsLastPartArrives) {
+  const AccountId ben = Account();
+  EXPECT_EQ(*store_->AddPart(ben, "text", 2, 3, "c"), std::nullopt);
+  EXPECT_EQ(*store_->AddPart(ben, "text", 0, 3, "a"), std::nullopt);
+  EXPECT_EQ(*store_->AddPart(ben, "text", 0, 3, "a"), std::nullopt);
+  EXPECT_THAT(store_->AddPart(ben, "text", 0, 4, "a").status(),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(*store_->AddPart(ben, "text", 1, 3, "b"),
+              Optional(std::string("abc")));
+  EXPECT_THAT(store_->AddPart(ben, "other", 3, 3, "d").status(),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+}
+
+TEST_F(ClientStoreTest, TheOutboxKeepsWhatEveryRetrySends) {
+  OutboxItem item(Account());
+  item.message_row = 3;
+  item.content = "to be said";
+  item.expiry = item.next_try = absl::FromUnixSeconds(1'800'000'000);
+  item.row = store_->AddOutboxItem(item).value();
+  item.blob = "sealed";
+  item.mailbox = "box";
+  item.mailbox_namespace = 10;
+  item.attempts = 1;
+  ASSERT_THAT(store_->UpdateOutboxItem(item), IsOk());
+  Reopen();
+  const auto outbox = store_->Outbox();
+  ASSERT_EQ(outbox->size(), 1u);
+  EXPECT_THAT((*outbox)[0].blob, Optional(std::string("sealed")));
+  EXPECT_EQ((*outbox)[0].mailbox_namespace, 10);
+  EXPECT_EQ((*outbox)[0].peer, item.peer);
+  EXPECT_THAT(store_->OutboxItemsOf(3), IsOkAndHolds(1));
+  ASSERT_THAT(store_->DeleteOutboxItem(item.row), IsOk());
+  EXPECT_THAT(store_->OutboxItemsOf(3), IsOkAndHolds(0));
+}
+
+TEST_F(ClientStoreTest, AnAcceptedFirstMessageIsRememberedUntilItsPrekeyDies) {
+  ASSERT_THAT(store_->AddAcceptedInit("hash", "record 1"), IsOk());
+  EXPECT_THAT(store_->AddAcceptedInit("hash", "record 1"),
+              StatusIs(absl::StatusCode::kAlreadyExists));
+  EXPECT_THAT(store_->IsAcceptedInit("hash"), IsOkAndHolds(true));
+  ASSERT_THAT(store_->ForgetAcceptedInits("record 2"), IsOk());
+  EXPECT_THAT(store_->IsAcceptedInit("hash"), IsOkAndHolds(true));
+  ASSERT_THAT(store_->ForgetAcceptedInits("record 1"), IsOk());
+  EXPECT_THAT(store_->IsAcceptedInit("hash"), IsOkAndHolds(false));
+}
+
+}  // namespace
+}  // namespace messenger::client
