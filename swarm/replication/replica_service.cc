@@ -1,0 +1,138 @@
+#include "swarm/replication/replica_service.h"
+
+#include <utility>
+
+#include "absl/status/status.h"
+#include "crypto/base/status_macros.h"
+#include "swarm/proto/peer.pb.h"
+#include "swarm/proto/storage_codec.h"
+#include "swarm/replication/peer_methods.h"
+
+namespace messenger::swarm {
+namespace {
+
+// The active storage node whose TLS key this is; null if there is none.
+const routing::NodeRecord* StorageNode(const routing::Consensus& consensus,
+                                       const routing::Peer& peer) {
+  if (!peer.tls_key.has_value()) return nullptr;
+  for (const routing::NodeRecord& node : consensus.nodes()) {
+    if (node.storage_role && node.active &&
+        node.storage.tls_key == *peer.tls_key) {
+      return &node;
+    }
+  }
+  return nullptr;
+}
+
+absl::StatusOr<ValidWrite> Validate(const v1::ReplicatedItem& item,
+                                    absl::Time now) {
+  switch (item.item_case()) {
+    case v1::ReplicatedItem::kStore:
+      return ValidateStore(item.store(), now, Origin::kPeer);
+    case v1::ReplicatedItem::kDelete:
+      return ValidateDelete(item.delete_(), now, Origin::kPeer);
+    case v1::ReplicatedItem::kPutRecord:
+      return ValidatePutRecord(item.put_record());
+    case v1::ReplicatedItem::ITEM_NOT_SET:
+      break;
+  }
+  return absl::InvalidArgumentError("unknown kind of item");
+}
+
+}  // namespace
+
+// One Replicate call, answered when its last item is.
+struct ReplicaService::Call {
+  v1::ReplicateResponse response;
+  int outstanding = 0;
+  routing::Reply reply;
+
+  void FinishOne() {
+    if (--outstanding == 0) reply(response.SerializeAsString());
+  }
+};
+
+ReplicaService::ReplicaService(LocalReplica& local, CurrentPlacement& placement,
+                               const routing::Clock& clock)
+    : local_(local), placement_(placement), clock_(clock) {}
+
+void ReplicaService::Serve(routing::Server& server) {
+  server.HandleMethod(
+      std::string(kReplicateMethod),
+      {.max_request_bytes = kMaxReplicateBytes,
+       .max_concurrent = kMaxConcurrentReplications},
+      [this](const routing::Peer& peer, std::string request,
+             routing::Reply reply) {
+        Replicate(peer, request, std::move(reply));
+      });
+}
+
+absl::StatusOr<ValidWrite> ReplicaService::Check(
+    const v1::ReplicatedItem& item, const Placement& placement,
+    const routing::NodeId& caller, absl::Time now) const {
+  ASSIGN_OR_RETURN(ValidWrite write, Validate(item, now));
+  if (!placement.IsMember(write.subject.mailbox, local_.node()) ||
+      !placement.IsMember(write.subject.mailbox, caller)) {
+    return absl::FailedPreconditionError("not of one swarm");
+  }
+  return write;
+}
+
+void ReplicaService::Replicate(const routing::Peer& peer,
+                               const std::string& request,
+                               routing::Reply reply) {
+  const std::shared_ptr<const Placement> placement = placement_.Get();
+  if (placement == nullptr) {
+    return reply(absl::UnavailableError("no directory yet"));
+  }
+  const routing::NodeRecord* caller =
+      StorageNode(placement->consensus(), peer);
+  if (caller == nullptr) {
+    ++counters_.strangers;
+    return reply(absl::PermissionDeniedError("for storage nodes only"));
+  }
+  v1::ReplicateRequest parsed;
+  if (!parsed.ParseFromString(request) || parsed.items_size() == 0 ||
+      parsed.items_size() > kMaxReplicateItems) {
+    ++counters_.refused;
+    return reply(absl::InvalidArgumentError("malformed replication"));
+  }
+  const absl::Time now = clock_.Now();
+  const uint64_t epoch = placement->consensus().epoch();
+  auto call = std::make_shared<Call>();
+  call->reply = std::move(reply);
+  call->response.set_epoch(epoch);
+  // One for this function, so that the call is not answered before all items
+  // have been looked at.
+  call->outstanding = parsed.items_size() + 1;
+  for (const v1::ReplicatedItem& item : parsed.items()) {
+    const int index = call->response.results_size();
+    call->response.add_results();
+    absl::StatusOr<ValidWrite> write =
+        Check(item, *placement, caller->id, now);
+    if (!write.ok()) {
+      ++counters_.refused;
+      call->response.mutable_results(index)->set_code(
+          static_cast<uint32_t>(write.status().code()));
+      call->FinishOne();
+      continue;
+    }
+    local_.Commit(*std::move(write), epoch,
+                  [this, call, index](absl::StatusOr<Receipt> receipt) {
+                    v1::ItemResult& result =
+                        *call->response.mutable_results(index);
+                    result.set_code(
+                        static_cast<uint32_t>(receipt.status().code()));
+                    if (receipt.ok()) {
+                      ++counters_.committed;
+                      ReceiptToProto(*receipt, *result.mutable_receipt());
+                    } else {
+                      ++counters_.refused;
+                    }
+                    call->FinishOne();
+                  });
+  }
+  call->FinishOne();
+}
+
+}  // namespace messenger::swarm

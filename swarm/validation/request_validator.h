@@ -1,0 +1,74 @@
+// Turns requests into operations that have been checked in every respect:
+// lengths, namespaces, lifetimes, keys and signatures (swarm/SPEC.md, sections
+// 3 and 4). Cheap checks come first.
+//
+// Pure functions; thread-safe. Which node is a member, and whether a retrieval
+// was seen before, is for the services. Status codes:
+//   INVALID_ARGUMENT     malformed or out of bounds
+//   PERMISSION_DENIED    keys that are not the mailbox's
+//   UNAUTHENTICATED      a signature that does not verify
+//   FAILED_PRECONDITION  a clock is off by more than kClockTolerance
+
+#ifndef SWARM_VALIDATION_REQUEST_VALIDATOR_H_
+#define SWARM_VALIDATION_REQUEST_VALIDATOR_H_
+
+#include <cstdint>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "routing/onion/node_id.h"
+#include "swarm/auth/mailbox.h"
+#include "swarm/auth/receipt.h"
+#include "swarm/auth/request_auth.h"
+#include "swarm/store/message_store.h"
+
+namespace messenger::swarm {
+
+namespace v1 {
+class DeleteRequest;
+class GetRecordsRequest;
+class PutRecordRequest;
+class RetrieveRequest;
+class StoreRequest;
+}  // namespace v1
+
+// Something to commit, and what a receipt for it says.
+struct ValidWrite {
+  StoreOp op;
+  ReceiptSubject subject;
+};
+
+// Who brings a request. What a peer brings was checked when it was fresh, so it
+// is held to all but freshness: no write that a swarm accepted is ever refused
+// by a member that got it late.
+enum class Origin { kClient, kPeer };
+
+absl::StatusOr<ValidWrite> ValidateStore(const v1::StoreRequest& request,
+                                         absl::Time now, Origin origin);
+absl::StatusOr<ValidWrite> ValidateDelete(const v1::DeleteRequest& request,
+                                          absl::Time now, Origin origin);
+absl::StatusOr<ValidWrite> ValidatePutRecord(
+    const v1::PutRecordRequest& request);
+
+struct ValidRetrieval {
+  RetrieveTerms terms;
+  MailboxKeys keys;
+  uint32_t page_bytes = 0;
+};
+// A retrieval signed for another node than `self` is UNAUTHENTICATED.
+absl::StatusOr<ValidRetrieval> ValidateRetrieve(
+    const v1::RetrieveRequest& request, const routing::NodeId& self,
+    absl::Time now);
+
+struct ValidGetRecords {
+  MailboxAddress mailbox;
+  MailboxNamespace ns;
+  uint32_t page_bytes = 0;
+};
+absl::StatusOr<ValidGetRecords> ValidateGetRecords(
+    const v1::GetRecordsRequest& request);
+
+}  // namespace messenger::swarm
+
+#endif  // SWARM_VALIDATION_REQUEST_VALIDATOR_H_
