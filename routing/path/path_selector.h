@@ -1,9 +1,10 @@
 // Chooses the relays of a circuit (routing/path/SPEC.md).
 //
 // The first relay learns the client's address, so it is one of a few guards
-// kept for months; the others are drawn afresh. Relays are never members of
-// the swarm the request goes to, and differ in operator and /16 while that can
-// be had. Belongs to one executor.
+// kept for months; the others are drawn afresh for every circuit, all equally
+// likely. Relays are never members of the swarm the request goes to, and
+// differ in operator and address block while that can be had. Belongs to one
+// executor.
 
 #ifndef ROUTING_PATH_PATH_SELECTOR_H_
 #define ROUTING_PATH_PATH_SELECTOR_H_
@@ -71,7 +72,11 @@ class PathSelector final {
 
   const GuardState& guards() const { return state_; }
 
-  static constexpr int kGuards = 3;
+  static constexpr size_t kGuards = 3;
+  // While fewer than this many guards may serve a request at all, one is added
+  // behind the others: a guard that just died must not stop everything.
+  static constexpr size_t kUsableGuards = 2;
+  static constexpr size_t kMaxGuards = 12;
   static constexpr absl::Duration kShortestGuardLife = absl::Hours(24 * 60);
   static constexpr absl::Duration kLongestGuardLife = absl::Hours(24 * 120);
   static constexpr absl::Duration kFailureMemory = absl::Seconds(10);
@@ -82,9 +87,25 @@ class PathSelector final {
     int in_a_row = 0;
     absl::Time until;
   };
+  // The relays of one consensus that may be used for one request.
+  using Candidates = std::vector<const NodeRecord*>;
 
   bool Failed(const NodeId& id, absl::Time now) const;
-  void RefreshGuards(const Consensus& consensus, absl::Time now);
+  // Drops guards that expired or left the network, and fills up to kGuards.
+  void RefreshGuards(const Consensus& consensus, const Candidates& running,
+                     absl::Time now);
+  // Draws a guard from `from` unlike the ones there are; false if there is none
+  // left to draw.
+  bool AddGuard(const Consensus& consensus, const Candidates& from,
+                absl::Time now);
+  // Null if there are no candidates.
+  const NodeRecord* ChooseGuard(const Consensus& consensus,
+                                const Candidates& candidates,
+                                const NodeRecord* destination, absl::Time now);
+  // Appends relays to `path` until it has `count`.
+  bool Complete(std::vector<const NodeRecord*>& path, size_t count,
+                const Candidates& candidates, const NodeRecord* destination,
+                absl::Time now);
 
   crypto::Random& random_;
   GuardState state_;
