@@ -12,7 +12,7 @@
 
 #include <array>
 #include <cstdint>
-#include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <iterator>
 #include <memory>
@@ -230,7 +230,8 @@ class SqliteTest : public ::testing::Test {
             ::testing::UnitTest::GetInstance()->current_test_info()->name(),
             ".db")) {}
 
-  // An open database; closed by the caller. A null key leaves it plain.
+  // An open database; closed by the caller. `key` is a raw key in SQLCipher's
+  // notation; null leaves the database plain.
   sqlite3* Open(const char* key) {
     sqlite3* database = nullptr;
     EXPECT_EQ(
@@ -238,7 +239,8 @@ class SqliteTest : public ::testing::Test {
                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, nullptr),
         SQLITE_OK);
     if (key != nullptr) {
-      EXPECT_EQ(sqlite3_key(database, key, 32), SQLITE_OK);
+      EXPECT_EQ(sqlite3_key(database, key, static_cast<int>(strlen(key))),
+                SQLITE_OK);
     }
     return database;
   }
@@ -255,8 +257,10 @@ class SqliteTest : public ::testing::Test {
   const std::string path_;
 };
 
-constexpr char kKey[] = "0123456789abcdef0123456789abcdef";
-constexpr char kOtherKey[] = "fedcba9876543210fedcba9876543210";
+constexpr char kKey[] =
+    "x'000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f'";
+constexpr char kOtherKey[] =
+    "x'100102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f'";
 constexpr char kMakeNote[] =
     "CREATE TABLE notes (body TEXT); INSERT INTO notes VALUES ('a secret');";
 

@@ -1,4 +1,4 @@
-// Tells ThreadSanitizer what Debian's Abseil does with locks.
+// Tells ThreadSanitizer what Debian's Abseil and gRPC do.
 //
 // Abseil announces its locks to ThreadSanitizer only where it was compiled with
 // it, and Debian's libraries were not: every variable guarded by an absl::Mutex
@@ -6,9 +6,10 @@
 // the functions again, in the executable, so that the calls of our code and
 // those of gRPC come here first; each announces itself and then calls Abseil's.
 //
-// A thread that unlocks a mutex, or waits for it, may evaluate the conditions
-// of other waiters, in an order the announcements cannot express. Reads are not
-// watched meanwhile.
+// What gRPC, protobuf and OpenSSL do with their own memory, by means other than
+// locks, cannot be followed; the functions of the C library that they call are
+// therefore not watched. Nothing
+// that our code does is left out.
 
 #include <dlfcn.h>
 #include <sanitizer/tsan_interface.h>
@@ -123,13 +124,25 @@ ABSEIL_FUNCTION(real_counter_wait, void(absl::BlockingCounter*), "",
                 "15BlockingCounter4WaitEv");
 ABSEIL_FUNCTION(real_unref, void(uintptr_t), "", "6Status15UnrefNonInlinedEm");
 
-// Marks the reads inside Abseil's lock code as not ours.
-class UnwatchedReads {
+// Abseil's functions call one another, and so come here again: only the
+// outermost call is announced.
+thread_local bool inside_abseil = false;
+
+// While Abseil runs. A thread that unlocks a mutex, or waits for it, may
+// evaluate the conditions of other waiters, at moments that the announcements
+// cannot express: its reads are not watched meanwhile.
+class InsideAbseil {
  public:
-  UnwatchedReads() { AnnotateIgnoreReadsBegin(__FILE__, __LINE__); }
-  ~UnwatchedReads() { AnnotateIgnoreReadsEnd(__FILE__, __LINE__); }
-  UnwatchedReads(const UnwatchedReads&) = delete;
-  UnwatchedReads& operator=(const UnwatchedReads&) = delete;
+  InsideAbseil() {
+    inside_abseil = true;
+    AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
+  }
+  ~InsideAbseil() {
+    AnnotateIgnoreReadsEnd(__FILE__, __LINE__);
+    inside_abseil = false;
+  }
+  InsideAbseil(const InsideAbseil&) = delete;
+  InsideAbseil& operator=(const InsideAbseil&) = delete;
 };
 
 void AnnounceLocked(Mutex* mutex, unsigned flags) {
@@ -145,12 +158,13 @@ void AnnounceUnlocked(Mutex* mutex, unsigned flags) {
 // Runs `lock`, which returns with the mutex held.
 template <typename Function>
 auto Locking(Mutex* mutex, unsigned flags, Function lock) {
+  if (inside_abseil) return lock();
   struct Announce {
     Mutex* mutex;
     unsigned flags;
     ~Announce() { AnnounceLocked(mutex, flags); }
   } announce{mutex, flags};
-  UnwatchedReads unwatched;
+  InsideAbseil inside;
   return lock();
 }
 
@@ -158,11 +172,13 @@ auto Locking(Mutex* mutex, unsigned flags, Function lock) {
 // in between.
 template <typename Function>
 auto Waiting(Mutex* mutex, Function wait) {
+  if (inside_abseil) return wait();
   AnnounceUnlocked(mutex, 0);
   return Locking(mutex, 0, wait);
 }
 
 bool TryLocking(Mutex* mutex, unsigned flags, bool locked) {
+  if (inside_abseil) return locked;
   flags |= __tsan_mutex_try_lock;
   __tsan_mutex_pre_lock(mutex, flags);
   __tsan_mutex_post_lock(
@@ -179,6 +195,21 @@ constexpr unsigned kReader = __tsan_mutex_read_lock;
 
 }  // namespace
 
+// Names libraries only, never a function: what is reported in our code stands.
+extern "C" const char* __tsan_default_suppressions() {
+  return "called_from_lib:libabsl_cord.so\n"
+         "called_from_lib:libabsl_cord_internal.so\n"
+         "called_from_lib:libabsl_status.so\n"
+         "called_from_lib:libabsl_statusor.so\n"
+         "called_from_lib:libcrypto.so\n"
+         "called_from_lib:libgpr.so\n"
+         "called_from_lib:libgrpc++.so\n"
+         "called_from_lib:libgrpc.so\n"
+         "called_from_lib:libprotobuf.so\n"
+         "called_from_lib:libssl.so\n"
+         "called_from_lib:libupb.so\n";
+}
+
 namespace absl {
 ABSL_NAMESPACE_BEGIN
 
@@ -192,8 +223,9 @@ void Mutex::Lock() {
 }
 
 void Mutex::Unlock() {
+  if (inside_abseil) return real_unlock(this);
   AnnounceUnlocked(this, 0);
-  UnwatchedReads unwatched;
+  InsideAbseil inside;
   real_unlock(this);
 }
 
@@ -204,8 +236,9 @@ void Mutex::ReaderLock() {
 }
 
 void Mutex::ReaderUnlock() {
+  if (inside_abseil) return real_reader_unlock(this);
   AnnounceUnlocked(this, kReader);
-  UnwatchedReads unwatched;
+  InsideAbseil inside;
   real_reader_unlock(this);
 }
 
