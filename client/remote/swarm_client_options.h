@@ -1,0 +1,36 @@
+// How patient a SwarmClient is. Defaults suit people on mobile networks.
+
+#ifndef CLIENT_REMOTE_SWARM_CLIENT_OPTIONS_H_
+#define CLIENT_REMOTE_SWARM_CLIENT_OPTIONS_H_
+
+#include <cstddef>
+
+#include "absl/time/time.h"
+
+namespace messenger::client {
+
+struct SwarmClientOptions {
+  // One request and its reply. Longer than a member waits for its peers.
+  absl::Duration request_timeout = absl::Seconds(10);
+
+  // Members asked to take a write before giving up, with a pause whenever all
+  // of them have been asked.
+  int write_attempts = 6;
+  absl::Duration write_pause = absl::Seconds(1);
+  absl::Duration write_deadline = absl::Seconds(45);
+
+  // Attempts per member of a reading, for paths fail too.
+  int read_attempts = 2;
+  // How long to wait for the rest once enough members have answered.
+  absl::Duration read_grace = absl::Seconds(2);
+  absl::Duration read_deadline = absl::Seconds(30);
+  // Reply cells paid for the first page; all further pages take 16.
+  int first_page_cells = 2;
+  // Pages of one member, and bytes of all, in one Retrieve().
+  int max_pages = 64;
+  size_t max_bytes = 16 * 1024 * 1024;
+};
+
+}  // namespace messenger::client
+
+#endif  // CLIENT_REMOTE_SWARM_CLIENT_OPTIONS_H_

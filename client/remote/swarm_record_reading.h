@@ -1,0 +1,88 @@
+// Reads the records of an account from enough members to get the newest
+// version of each (swarm/SPEC.md, section 7.3).
+//
+// Members are not trusted with the contents: every record is verified against
+// the account id. A member can only withhold.
+//
+// Belongs to the executor. May be destroyed at any time; `done` then never
+// runs.
+
+#ifndef CLIENT_REMOTE_SWARM_RECORD_READING_H_
+#define CLIENT_REMOTE_SWARM_RECORD_READING_H_
+
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "client/remote/member_caller.h"
+#include "client/remote/onion_requester.h"
+#include "client/remote/swarm_client_options.h"
+#include "routing/onion/node_id.h"
+#include "routing/runtime/executor.h"
+#include "swarm/auth/mailbox.h"
+#include "swarm/auth/record.h"
+#include "swarm/placement/current_placement.h"
+
+namespace messenger::client {
+
+class SwarmRecordReading final {
+ public:
+  // By rising key; empty if there are none. UNAVAILABLE unless a read quorum
+  // has answered.
+  using Done =
+      absl::AnyInvocable<void(absl::StatusOr<std::vector<swarm::Record>>)>;
+
+  // All references must outlive this.
+  SwarmRecordReading(MemberCaller& caller, swarm::CurrentPlacement& placement,
+                     routing::Executor& executor,
+                     const SwarmClientOptions& options,
+                     const swarm::MailboxAddress& mailbox,
+                     swarm::MailboxNamespace ns, Done done);
+  ~SwarmRecordReading();
+
+  SwarmRecordReading(const SwarmRecordReading&) = delete;
+  SwarmRecordReading& operator=(const SwarmRecordReading&) = delete;
+
+  // `done` never runs inside.
+  void Start();
+
+ private:
+  struct Asked {
+    int failures = 0;
+    bool large_page = false;
+  };
+  struct Found {
+    swarm::ObjectId id;
+    swarm::Record record;
+  };
+
+  void Begin();
+  void Ask(const routing::NodeId& member);
+  void OnAnswer(const routing::NodeId& member, const MemberAnswer& answer);
+  void Take(const MemberAnswer& answer);
+  void Finish(bool enough);
+
+  MemberCaller& caller_;
+  swarm::CurrentPlacement& placement_;
+  routing::Executor& executor_;
+  const SwarmClientOptions& options_;
+  const swarm::MailboxAddress mailbox_;
+  const swarm::MailboxNamespace ns_;
+  Done done_;
+
+  std::vector<routing::NodeId> members_;
+  size_t quorum_ = 0;
+  size_t answered_ = 0;
+  std::map<routing::NodeId, Asked> asked_;  // not yet answered or failed
+  std::map<swarm::RecordKey, Found> found_;
+  routing::TimerId deadline_ = 0;
+  bool finished_ = false;
+  std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);
+};
+
+}  // namespace messenger::client
+
+#endif  // CLIENT_REMOTE_SWARM_RECORD_READING_H_
