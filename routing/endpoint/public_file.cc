@@ -1,11 +1,12 @@
 #include "routing/endpoint/public_file.h"
 
+#include <google/protobuf/io/tokenizer.h>
 #include <google/protobuf/text_format.h>
 
 #include "absl/strings/str_cat.h"
 #include "crypto/base/status_macros.h"
 #include "routing/proto/public_file.pb.h"
-#include "routing/runtime/network_config.h"
+#include "routing/runtime/socket_address.h"
 
 namespace messenger::routing {
 namespace {

@@ -17,9 +17,15 @@ void ScriptedEndpoint::Handle(uint8_t service, std::string request,
 }
 
 void ScriptedEndpoint::HoldReplies() {
-  script_ = [this](std::string, Reply reply) {
-    held_.push_back(std::move(reply));
+  script_ = [this](std::string request, Reply reply) {
+    held_.emplace_back(std::move(request), std::move(reply));
   };
+}
+
+void ScriptedEndpoint::Release() {
+  for (; !held_.empty(); held_.pop_back()) {
+    held_.back().second("re:" + held_.back().first);
+  }
 }
 
 TestRelays::TestRelays(int nodes, uint64_t seed, RelayLimits limits)
@@ -67,7 +73,7 @@ void TestRelays::Start(int i) {
 
 void TestRelays::Crash(int i) {
   links.Crash(host(i));
-  nodes_[i].endpoint.held().clear();
+  nodes_[i].endpoint.ForgetHeld();
   nodes_[i].core.reset();
 }
 

@@ -16,6 +16,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -43,15 +44,18 @@ class ScriptedEndpoint final : public EndpointHandler {
   void Handle(uint8_t service, std::string request, Reply reply) override;
 
   void set_script(Script script) { script_ = std::move(script); }
-  // Keeps replies back instead of answering.
+  // Keeps replies back instead of answering; Release() answers them all with
+  // "re:" and the request, those to later requests first.
   void HoldReplies();
-  std::vector<Reply>& held() { return held_; }
+  void Release();
+  void ForgetHeld() { held_.clear(); }
+  size_t held() const { return held_.size(); }
 
   int requests() const { return requests_; }
 
  private:
   Script script_;
-  std::vector<Reply> held_;
+  std::vector<std::pair<std::string, Reply>> held_;
   int requests_ = 0;
 };
 
