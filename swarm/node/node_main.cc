@@ -1,0 +1,162 @@
+// session-swarm: the storage process of a node (swarm/SPEC.md, section 6.4).
+// Starts at once and listens; serves as soon as the files that describe the
+// network, and the router beside it, are there.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/flags/flag.h"
+#include "absl/flags/parse.h"
+#include "absl/flags/usage.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "crypto/random/system_random.h"
+#include "routing/endpoint/public_file.h"
+#include "routing/runtime/event_loop.h"
+#include "routing/runtime/file_recorder.h"
+#include "routing/runtime/files.h"
+#include "routing/runtime/network_config.h"
+#include "routing/runtime/process.h"
+#include "routing/runtime/system_clock.h"
+#include "swarm/node/storage_process.h"
+
+ABSL_FLAG(std::string, data_dir, "",
+          "directory of this process's keys and messages; must exist");
+ABSL_FLAG(std::string, listen, "127.0.0.1:0",
+          "IP literal and port to listen on; port 0 takes any free one");
+ABSL_FLAG(std::string, advertise_ip, "",
+          "IP literal by which others reach this node, if it is not the one "
+          "it listens on");
+ABSL_FLAG(std::string, network_file, "",
+          "which network to join; may appear after the start");
+ABSL_FLAG(std::string, router_public_file, "",
+          "public.txtpb of this node's session-router; may appear after the "
+          "start");
+ABSL_FLAG(uint32_t, capacity_mib, 0,
+          "what messages may take of the disk, in MiB; 0: all there is");
+ABSL_FLAG(absl::Duration, directory_interval, absl::ZeroDuration(),
+          "how often to ask for a new directory; 0: as the network's size "
+          "calls for");
+ABSL_FLAG(std::string, test_recorder_file, "",
+          "tests only: append everything this process gets to see");
+
+namespace messenger::swarm {
+namespace {
+
+using routing::Log;
+using routing::LogLevel;
+
+constexpr absl::Duration kFilePollInterval = absl::Milliseconds(100);
+
+int Fail(const absl::Status& status) {
+  Log(LogLevel::kError, status.message());
+  return 1;
+}
+
+// Waits for the files that Join() needs, then joins, once. Keeps why the
+// process must end.
+class Joining {
+ public:
+  Joining(StorageProcess& process, routing::EventLoop& loop)
+      : process_(process), loop_(loop) {}
+
+  void Try() {
+    const absl::StatusOr<bool> joined = JoinIfReady();
+    if (!joined.ok()) return End(joined.status());
+    if (*joined) return Log(LogLevel::kInfo, "serving");
+    loop_.RunAfter(kFilePollInterval, [this] { Try(); });
+  }
+
+  const absl::Status& result() const { return result_; }
+
+ private:
+  void End(absl::Status why) {
+    result_ = std::move(why);
+    loop_.Stop();
+  }
+
+  absl::StatusOr<bool> JoinIfReady() {
+    const absl::StatusOr<std::string> network_text =
+        routing::ReadFile(absl::GetFlag(FLAGS_network_file));
+    if (absl::IsNotFound(network_text.status())) return false;
+    if (!network_text.ok()) return network_text.status();
+    const absl::StatusOr<std::string> router_text =
+        routing::ReadFile(absl::GetFlag(FLAGS_router_public_file));
+    if (absl::IsNotFound(router_text.status())) return false;
+    if (!router_text.ok()) return router_text.status();
+
+    const absl::StatusOr<routing::NetworkConfig> network =
+        routing::NetworkConfig::Parse(*network_text);
+    if (!network.ok()) return network.status();
+    const absl::StatusOr<routing::RouterPublicFile> router =
+        routing::RouterPublicFile::Parse(*router_text);
+    if (!router.ok()) return router.status();
+
+    absl::Duration interval = absl::GetFlag(FLAGS_directory_interval);
+    if (interval <= absl::ZeroDuration()) {
+      interval = network->params == routing::NetworkConfig::Params::kSmall
+                     ? absl::Seconds(2)
+                     : absl::Minutes(5);
+    }
+    process_.Join(*network, *router, interval,
+                  [this](absl::Status damage) { End(std::move(damage)); });
+    return true;
+  }
+
+  StorageProcess& process_;
+  routing::EventLoop& loop_;
+  absl::Status result_;
+};
+
+int Main() {
+  if (absl::GetFlag(FLAGS_data_dir).empty() ||
+      absl::GetFlag(FLAGS_network_file).empty() ||
+      absl::GetFlag(FLAGS_router_public_file).empty()) {
+    return Fail(absl::InvalidArgumentError(
+        "--data_dir, --network_file and --router_public_file are needed"));
+  }
+  routing::EventLoop loop(routing::SystemClock());
+  routing::StopOnSignal stop_on_signal(loop);
+  if (const absl::Status status = routing::ForbidMemoryDumps(); !status.ok()) {
+    Log(LogLevel::kWarning, status.message());
+  }
+  routing::RaiseFileLimit();
+  std::unique_ptr<routing::FileRecorder> recorder;
+  if (const std::string path = absl::GetFlag(FLAGS_test_recorder_file);
+      !path.empty()) {
+    absl::StatusOr<std::unique_ptr<routing::FileRecorder>> opened =
+        routing::FileRecorder::Open(path);
+    if (!opened.ok()) return Fail(opened.status());
+    recorder = *std::move(opened);
+  }
+  absl::StatusOr<std::unique_ptr<StorageProcess>> process =
+      StorageProcess::Create(
+          {.data_directory = absl::GetFlag(FLAGS_data_dir),
+           .listen_address = absl::GetFlag(FLAGS_listen),
+           .advertised_ip = absl::GetFlag(FLAGS_advertise_ip),
+           .capacity_mib = absl::GetFlag(FLAGS_capacity_mib),
+           .executor = loop,
+           .clock = routing::SystemClock(),
+           .random = crypto::SystemRandom(),
+           .recorder = recorder.get()});
+  if (!process.ok()) return Fail(process.status());
+  Log(LogLevel::kInfo, "listening");
+  Joining joining(**process, loop);
+  joining.Try();
+  loop.RunUntilStopped();
+  process->reset();
+  if (!joining.result().ok()) return Fail(joining.result());
+  Log(LogLevel::kInfo, "stopped");
+  return 0;
+}
+
+}  // namespace
+}  // namespace messenger::swarm
+
+int main(int argc, char** argv) {
+  absl::SetProgramUsageMessage("Keeps messages for the swarms of one node.");
+  absl::ParseCommandLine(argc, argv);
+  return messenger::swarm::Main();
+}
