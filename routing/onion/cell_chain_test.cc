@@ -40,8 +40,7 @@ class CellChainTest : public ::testing::Test {
            random_.String(kFrameBodySize - kZeroTagSize);
   }
 
-  // Whether one of the next cells after a fault comes out as it went in, with
-  // the fault in either role: `sender` adds layers and `receiver` removes them.
+  // How many of the next `cells` come out as they went in.
   int ReadableAfter(CellChain& sender, CellChain& receiver, int cells) {
     int readable = 0;
     for (int i = 0; i < cells; ++i) {
@@ -86,17 +85,23 @@ TEST_F(CellChainTest, OneFlippedBitAnywhereGarblesItsCellAndAllLaterOnes) {
   }
 }
 
-TEST_F(CellChainTest, FlippedBitBeforeTheLayerIsAddedGarblesAllLaterCells) {
-  // A cell changed on the destination's side of this hop: the hop adds its
-  // layer to the changed bytes, so both ends agree about this hop and only the
-  // hop behind it, whose inner bytes differ, is out of step.
+TEST_F(CellChainTest, FlippedBitBetweenTwoHopsIsLostOnTheHopBehindIt) {
+  // Backwards: the far hop seals, the bit flips, the near hop adds its layer to
+  // what it got. The near hop and the client still agree about the near hop;
+  // the far hop and the client never again about the far hop.
+  const auto near_key = random_.Secret<32>();
+  const auto near_iv = random_.Secret<32>();
   for (size_t byte = 0; byte < kFrameBodySize; byte += 61) {
-    CellChain origin = Chain(), client = Chain();
-    const std::string cell = Cell();
-    std::string sent = Add(origin, cell);
-    sent[byte] = static_cast<char>(sent[byte] ^ 1);
-    Remove(client, sent);
-    ASSERT_EQ(ReadableAfter(origin, client, 3), 0) << byte;
+    CellChain far_hop = Chain(), far_client = Chain();
+    CellChain near_hop(near_key, near_iv.Clone());
+    CellChain near_client(near_key, near_iv.Clone());
+    for (int j = 0; j < 4; ++j) {
+      std::string between = Add(far_hop, Cell());
+      if (j == 0) between[byte] = static_cast<char>(between[byte] ^ 1);
+      const std::string seen = Remove(near_client, Add(near_hop, between));
+      ASSERT_EQ(seen, between);
+      ASSERT_FALSE(HasTag(Remove(far_client, seen))) << byte << " cell " << j;
+    }
   }
 }
 
