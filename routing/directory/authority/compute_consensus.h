@@ -1,0 +1,34 @@
+// From the authorities' votes to the consensus (routing/directory/SPEC.md,
+// section 5.3). A pure function: authorities with the same votes and the same
+// previous consensus compute the same bytes, in whatever order votes came.
+
+#ifndef ROUTING_DIRECTORY_AUTHORITY_COMPUTE_CONSENSUS_H_
+#define ROUTING_DIRECTORY_AUTHORITY_COMPUTE_CONSENSUS_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "routing/directory/authority/vote.h"
+#include "routing/directory/consensus.h"
+
+namespace messenger::routing {
+
+struct ComputedConsensus {
+  std::string header;
+  std::vector<std::string> entries;
+};
+
+// A node is listed, and is running, if more than half of `votes` say so; its
+// newest descriptor is taken; it is active once it was running with storage,
+// until it leaves. `previous` is null for a network's first consensus.
+//
+// FAILED_PRECONDITION if the votes are not all of one epoch, one network,
+// different authorities and about `previous`, or agree on no parameters.
+absl::StatusOr<ComputedConsensus> ComputeConsensus(
+    absl::Span<const Vote* const> votes, const Consensus* previous);
+
+}  // namespace messenger::routing
+
+#endif  // ROUTING_DIRECTORY_AUTHORITY_COMPUTE_CONSENSUS_H_
