@@ -3,7 +3,10 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "crypto/agreement/x25519.h"
+#include "crypto/base/secret_bytes.h"
 
 namespace messenger::client {
 namespace {
@@ -29,7 +32,13 @@ bool IsUsable(const crypto::MlKem768PublicKey& key) {
 }
 
 bool IsUsable(const crypto::XWingPublicKey& key) {
-  return CoefficientsAreReduced(key.bytes());
+  // A point of small order gives zero with every scalar, so any will do.
+  static const auto* const kProbe = new crypto::X25519PrivateKey(
+      crypto::X25519PrivateKey::FromBytes(crypto::SecretBytes<32>()));
+  const absl::StatusOr<crypto::X25519PublicKey> point =
+      crypto::X25519PublicKey::FromBytes(
+          key.bytes().substr(crypto::MlKem768PublicKey::kSize));
+  return CoefficientsAreReduced(key.bytes()) && kProbe->Agree(*point).ok();
 }
 
 }  // namespace messenger::client

@@ -1,6 +1,6 @@
-// Whether the bytes of an ML-KEM-768 encapsulation key decode to coefficients
-// below the modulus (FIPS 203, section 7.2): the one thing that can be wrong
-// with a key of the right length.
+// Whether a KEM public key of the right length can be used: ML-KEM-768
+// coefficients are below the modulus (FIPS 203, section 7.2), and the X25519
+// half of X-Wing is no point of small order.
 //
 // Encapsulation checks the same. Keys that are kept for later use are checked
 // on arrival as well, so that a bad one is refused where it came from and
@@ -16,7 +16,8 @@ namespace messenger::client {
 
 bool IsUsable(const crypto::MlKem768PublicKey& key);
 
-// Checks the ML-KEM part, which comes first.
+// Checks the ML-KEM part, which comes first, and that the X25519 part is no
+// point of small order.
 bool IsUsable(const crypto::XWingPublicKey& key);
 
 }  // namespace messenger::client

@@ -57,5 +57,17 @@ TEST(KemKeyCheckTest, AgreesWithWhatEncapsulationRefuses) {
   EXPECT_LT(refused, 280);
 }
 
+TEST(KemKeyCheckTest, AnXWingKeyWithAPointOfSmallOrderIsNotUsable) {
+  crypto::SeededRandom random(3);
+  crypto::XWingPublicKey key =
+      crypto::XWingPrivateKey::Generate(random).public_key();
+  ASSERT_TRUE(IsUsable(key));
+  for (size_t i = 0; i < 32; ++i) key.data()[1184 + i] = 0;
+  EXPECT_FALSE(IsUsable(key));
+  key.data()[1184] = 1;
+  EXPECT_FALSE(IsUsable(key));
+  EXPECT_FALSE(crypto::XWingEncapsulate(key, random).ok());
+}
+
 }  // namespace
 }  // namespace messenger::client

@@ -182,9 +182,11 @@ struct Session::Decrypted {
 };
 
 struct InitiateOptions {
-  // Unix epoch for ordinary initiations. A device that lost the state of its
-  // sessions with this peer passes the current time: sessions of a higher
-  // generation are preferred by both sides whatever their ids.
+  // Unix epoch when there is no session with this device, or none is known
+  // any more that was ever used. The current time when this one replaces
+  // others: state was lost or restored, the peer missed too much, or an
+  // initiation went unanswered until its prekey record was outdated. Both
+  // sides prefer the highest generation (session_choice.h).
   absl::Time generation = absl::UnixEpoch();
 };
 

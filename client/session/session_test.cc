@@ -235,6 +235,22 @@ TEST_F(SessionTest, LowOrderPrekeysAndDeviceKeysAreRefused) {
   EXPECT_THAT(Initiate(alice_.self(), bob_.identity, *zero_prekey,
                        InitiateOptions(), kTestNow, random_),
               StatusIs(absl::StatusCode::kInvalidArgument));
+
+  DeviceEntry zero_key = MakeDeviceEntry(bob_.device, kTestNow);
+  zero_key.agreement_key = crypto::X25519PublicKey();
+  const auto identity = bob_.identity.Next(bob_.account, {zero_key});
+  ASSERT_THAT(identity, IsOk());
+  // Signed by hand: `PrekeyRecord::Create` does not help with this.
+  std::string body = bob_.prekey.bytes().substr(0, kPrekeyRecordBytes - 64);
+  body.replace(17, 32, std::string(identity->hash().bytes()));
+  body += std::string(bob_.device.signing_key()
+                          .Sign(crypto::SigningDomain::kPrekeyRecord, body)
+                          .bytes());
+  const auto prekey = PrekeyRecord::Verify(body, *identity, kTestNow);
+  ASSERT_THAT(prekey, IsOk());
+  EXPECT_THAT(Initiate(alice_.self(), *identity, *prekey, InitiateOptions(),
+                       kTestNow, random_),
+              StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
 TEST_F(SessionTest, AGenerationFromTheFutureIsRefusedOnBothSides) {
