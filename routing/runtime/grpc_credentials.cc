@@ -1,5 +1,6 @@
 #include "routing/runtime/grpc_credentials.h"
 
+#include <grpc/support/log.h>
 #include <stdlib.h>
 
 #include <functional>
@@ -15,17 +16,22 @@ namespace {
 
 namespace tls = grpc::experimental;
 
+// What gRPC takes from its surroundings once for the whole process.
+//
 // gRPC 1.51 has no setting for the lowest TLS version, but lets us choose the
 // cipher suites of TLS 1.2 (those of TLS 1.3 are fixed). We allow one that
 // needs an RSA certificate: our servers have none, so no TLS 1.2 handshake
 // with one can succeed, and what a client could agree on with a stranger's
-// server fails on the pinned Ed25519 key.
+// server fails on the pinned Ed25519 key. The variable is read when the first
+// credentials are made.
 //
-// gRPC reads the variable once, when it first makes credentials.
-void AllowOnlyTls13() {
+// Its log lines hold addresses of peers, so there are none. What they tell
+// reaches us as a status.
+void PrepareGrpc() {
   static const bool once [[maybe_unused]] = [] {
     ::setenv("GRPC_SSL_CIPHER_SUITES", "ECDHE-RSA-AES256-GCM-SHA384",
              /*overwrite=*/1);
+    gpr_set_log_function([](gpr_log_func_args*) {});
     return true;
   }();
 }
@@ -63,7 +69,7 @@ std::shared_ptr<tls::CertificateProviderInterface> Provider(
 
 std::shared_ptr<grpc::ChannelCredentials> PinnedChannelCredentials(
     const TlsKey& pinned, const TlsIdentity* identity) {
-  AllowOnlyTls13();
+  PrepareGrpc();
   tls::TlsChannelCredentialsOptions options;
   options.set_verify_server_certs(false);  // the verifier below does
   options.set_check_call_host(false);      // there are no names
@@ -78,7 +84,7 @@ std::shared_ptr<grpc::ChannelCredentials> PinnedChannelCredentials(
 
 std::shared_ptr<grpc::ServerCredentials> IdentityServerCredentials(
     const TlsIdentity& identity) {
-  AllowOnlyTls13();
+  PrepareGrpc();
   tls::TlsServerCredentialsOptions options(Provider(identity));
   options.watch_identity_key_cert_pairs();
   // Possession of the key is proven by TLS itself; there is no more to verify.

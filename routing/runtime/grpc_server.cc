@@ -403,6 +403,7 @@ absl::Status GrpcServer::Core::Start() {
       {GRPC_ARG_MAX_METADATA_SIZE,
        static_cast<int>(limits_.max_metadata_bytes)},
       {GRPC_ARG_HTTP2_BDP_PROBE, 0},  // grown windows are memory
+      {GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kWindowBytes},
       // Our bytes do not compress; what others compress can be a bomb.
       {GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION, 0},
       {GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0},
