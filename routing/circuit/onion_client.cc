@@ -42,7 +42,8 @@ class OnionClient::GuardLink final : public FrameLinkEvents {
   void OnFrame(std::string frame) override {
     silent_timeouts = 0;
     const absl::StatusOr<FrameHeader> header = ParseFrameHeader(frame);
-    if (!header.ok() || !pending.contains(header->circuit_id)) return;
+    if (!header.ok()) return frames->Close();  // OnClosed() follows
+    if (!pending.contains(header->circuit_id)) return;
     if (header->type == FrameType::kCell) {
       client_.OnCell(*this, header->circuit_id,
                      FrameBody(absl::string_view(frame)));
@@ -52,9 +53,7 @@ class OnionClient::GuardLink final : public FrameLinkEvents {
     }
   }
   // Ends with the destruction of this object.
-  void OnClosed(absl::Status status) override {
-    client_.OnLinkClosed(*this, status);
-  }
+  void OnClosed(absl::Status) override { client_.OnLinkClosed(*this); }
 
   const uint64_t number;
   const NodeId guard;
@@ -62,6 +61,7 @@ class OnionClient::GuardLink final : public FrameLinkEvents {
   std::unique_ptr<FrameLink> frames;
   absl::flat_hash_map<uint64_t, Pending> pending;
   int silent_timeouts = 0;
+  bool blameless = false;  // whose end says nothing against the guard
 
  private:
   OnionClient& client_;
@@ -170,7 +170,8 @@ OnionClient::GuardLink& OnionClient::LinkTo(const NodeRecord& guard) {
   if (known != link_of_guard_.end()) {
     GuardLink& link = *links_.at(known->second);
     if (link.endpoint == guard.link) return link;
-    link.frames->Close();  // the guard moved; OnClosed() follows
+    link.blameless = true;  // the guard moved
+    link.frames->Close();   // OnClosed() follows
     link_of_guard_.erase(known);
   }
   auto link = std::make_unique<GuardLink>(*this, ++last_link_, guard);
@@ -235,14 +236,15 @@ void OnionClient::OnTimeout(uint64_t number, uint64_t id) {
   }
   paths_.ReportFailure(link.guard, clock_.Now());
   Finish(link, id, status);
-  link.frames->Close();  // OnClosed() follows
+  link.blameless = true;  // it was reported just now
+  link.frames->Close();   // OnClosed() follows
   const auto current = link_of_guard_.find(link.guard);
   if (current != link_of_guard_.end() && current->second == number) {
     link_of_guard_.erase(current);
   }
 }
 
-void OnionClient::OnLinkClosed(GuardLink& link, const absl::Status& status) {
+void OnionClient::OnLinkClosed(GuardLink& link) {
   const auto it = links_.find(link.number);
   const std::unique_ptr<GuardLink> closed = std::move(it->second);
   links_.erase(it);
@@ -251,7 +253,7 @@ void OnionClient::OnLinkClosed(GuardLink& link, const absl::Status& status) {
     link_of_guard_.erase(current);
   }
   // A link that ends while nothing is under way is no fault of the guard.
-  if (!closed->pending.empty() && !absl::IsCancelled(status)) {
+  if (!closed->pending.empty() && !closed->blameless) {
     paths_.ReportFailure(closed->guard, clock_.Now());
   }
   std::vector<uint64_t> ids;

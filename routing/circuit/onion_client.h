@@ -96,7 +96,7 @@ class OnionClient final {
   void OnCell(GuardLink& link, uint64_t id, absl::string_view body);
   void OnHopError(GuardLink& link, uint64_t id, int hop, absl::StatusCode code);
   void OnTimeout(uint64_t link, uint64_t id);
-  void OnLinkClosed(GuardLink& link, const absl::Status& status);
+  void OnLinkClosed(GuardLink& link);
   // Takes the request off its link and tells the caller.
   void Finish(GuardLink& link, uint64_t id, absl::StatusOr<std::string> result);
   void Abandon(GuardLink& link, uint64_t id, absl::Status status);

@@ -74,8 +74,9 @@ FrameLinkEvents* RelayCore::OnLink(const Peer& peer,
 void RelayCore::OnFrame(Link& link, std::string frame) {
   const absl::StatusOr<FrameHeader> header = ParseFrameHeader(frame);
   if (!header.ok()) {
+    // Connections are authenticated: this is the neighbour's own doing.
     ++counters_.dropped_malformed;
-    return;
+    return link.frames->Close();  // OnClosed() follows
   }
   link.heard = true;
   if (header->type == FrameType::kPad) return;

@@ -409,13 +409,15 @@ TEST_F(RelayCoreTest, KeysOfAnotherEpochAreDropped) {
                 &RelayCounters::dropped_epoch);
 }
 
-TEST_F(RelayCoreTest, AMalformedFrameHeaderIsDropped) {
+TEST_F(RelayCoreTest, AMalformedFrameHeaderEndsTheLink) {
   StartNetwork(4);
   const RawCircuit circuit = Build({0, 1, 2, 3});
   for (const size_t at : {0, 1, 2, 3, 12, 15}) {
     std::string frame = circuit.setup;
     frame[at] ^= 0x40;
     ExpectDropped(frame, &RelayCounters::dropped_malformed);
+    EXPECT_TRUE(link_->closed.has_value());
+    link_ = Open(net_->client_host, 0);
   }
 }
 
