@@ -1,0 +1,105 @@
+#include "swarm/testing/simulated_swarm.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <utility>
+
+#include "routing/endpoint/endpoint_handler.h"
+#include "swarm/placement/placement.h"
+
+namespace messenger::swarm {
+namespace {
+
+const routing::NodeRecord& RecordOf(const routing::TestNetwork& paper,
+                                    const routing::NodeId& id) {
+  const routing::NodeRecord* record = paper.consensus()->Find(id);
+  if (record == nullptr) std::abort();
+  return *record;
+}
+
+}  // namespace
+
+SimulatedSwarm::SimulatedSwarm(int nodes, uint64_t seed,
+                               const routing::NetworkParams& params)
+    : random_(seed),
+      executor_(clock_),
+      network_(random_, executor_),
+      paper_(nodes, params, random_, clock_.Now()),
+      directory_(paper_.trust(), clock_) {
+  if (!directory_.Accept(paper_.consensus()->wire()).ok()) std::abort();
+  for (int i = 0; i < nodes; ++i) {
+    auto node = std::make_unique<Node>();
+    node->id = paper_.node(i).id();
+    const routing::Endpoint& storage = RecordOf(paper_, node->id).storage;
+    node->host = &network_.AddHost(storage.address, storage.tls_key);
+    node->store = std::make_unique<InMemoryStore>(random_);
+    nodes_.push_back(std::move(node));
+    StartProcess(*nodes_.back());
+  }
+}
+
+SimulatedSwarm::~SimulatedSwarm() {
+  for (int i = 0; i < static_cast<int>(nodes_.size()); ++i) {
+    if (!crashed(i)) Crash(i);
+  }
+}
+
+void SimulatedSwarm::StartProcess(Node& node) {
+  node.directory =
+      std::make_unique<routing::ConsensusHolder>(paper_.trust(), clock_);
+  if (!node.directory->Accept(paper_.consensus()->wire()).ok()) std::abort();
+  node.process = std::make_unique<StorageNode>(StorageNode::Options{
+      .id = node.id,
+      .storage_key = paper_.node(paper_.IndexOf(node.id)).storage_key,
+      .directory = *node.directory,
+      .store = *node.store,
+      .transport = node.host->transport(),
+      .core = executor_,
+      .disk = executor_,
+      .clock = clock_});
+  node.process->Serve(RecordOf(paper_, node.id).link.tls_key,
+                      node.host->server());
+  node.process->Start(nullptr);
+}
+
+std::vector<int> SimulatedSwarm::Members(const MailboxAddress& mailbox) const {
+  std::vector<int> members;
+  for (const routing::NodeId& id :
+       Placement(paper_.consensus()).Members(mailbox)) {
+    members.push_back(paper_.IndexOf(id));
+  }
+  return members;
+}
+
+void SimulatedSwarm::Crash(int i) {
+  network_.Crash(*nodes_[i]->host);
+  nodes_[i]->process.reset();
+}
+
+void SimulatedSwarm::Restart(int i) {
+  network_.Restart(*nodes_[i]->host);
+  StartProcess(*nodes_[i]);
+}
+
+void SimulatedSwarm::Reissue(
+    const std::function<void(routing::TestNetwork::Draft&)>& edit,
+    const std::vector<int>& informed) {
+  const std::string wire = paper_.Reissue(edit)->wire();
+  if (!directory_.Accept(wire).ok()) std::abort();
+  for (int i = 0; i < static_cast<int>(nodes_.size()); ++i) {
+    const bool told =
+        informed.empty() ||
+        std::find(informed.begin(), informed.end(), i) != informed.end();
+    if (told && !nodes_[i]->directory->Accept(wire).ok()) std::abort();
+  }
+}
+
+void SimulatedSwarm::Deliver(const routing::NodeId& node, uint8_t service,
+                             std::string request, routing::Reply reply) {
+  const int i = paper_.IndexOf(node);
+  if (i < 0 || crashed(i)) return;
+  nodes_[i]->process->endpoint().Handle(service, std::move(request),
+                                        std::move(reply));
+}
+
+}  // namespace messenger::swarm
