@@ -24,7 +24,7 @@
 namespace messenger::client {
 
 template <typename T>
-using Done = absl::AnyInvocable<void(absl::StatusOr<T>)>;
+using MailDone = absl::AnyInvocable<void(absl::StatusOr<T>)>;
 
 // The nodes of one circuit by nickname, client's side first, destination last.
 using NamedRoute = std::vector<std::string>;
@@ -50,18 +50,20 @@ struct Delivery {
   std::vector<NamedRoute> routes;    // one per attempt
 };
 
-struct RetrievedMessage {
+struct MailMessage {
   std::string id;  // 32 bytes, recomputed from the payload
   std::string payload;
   absl::Time expiry;
 };
 
 struct Retrieved {
-  std::vector<RetrievedMessage> messages;  // each id once
+  std::vector<MailMessage> messages;  // each id once
   std::vector<CursorRow> cursors;
   // A read quorum was read to the end: nothing that was acknowledged before
   // is missing.
   bool complete = false;
+  // There is more than one call brings; ask again with these cursors.
+  bool more = false;
   int members_answered = 0;
   std::vector<NamedRoute> routes;
 };
@@ -80,25 +82,25 @@ class MailService {
   // now; the same payload may be tried again. RESOURCE_EXHAUSTED: the mailbox
   // or the nodes are full.
   virtual void Store(const WriteTarget& target, std::string payload,
-                     absl::Time expiry, Done<Delivery> done) = 0;
+                     absl::Time expiry, MailDone<Delivery> done) = 0;
 
   // UNAVAILABLE when no member could be read.
   virtual void Retrieve(const ReadTarget& target,
                         std::vector<CursorRow> cursors,
-                        Done<Retrieved> done) = 0;
+                        MailDone<Retrieved> done) = 0;
 
   // Replaces a record of the account that `owner` signs for. ABORTED: a newer
   // one is stored.
   virtual void PutRecord(const std::string& mailbox,
                          swarm::MailboxNamespace mailbox_namespace,
                          std::shared_ptr<const crypto::Ed25519PrivateKey> owner,
-                         MailRecord record, Done<Delivery> done) = 0;
+                         MailRecord record, MailDone<Delivery> done) = 0;
 
   // The newest record of each key that a read quorum knows. UNAVAILABLE when
   // fewer answered.
   virtual void GetRecords(const std::string& mailbox,
                           swarm::MailboxNamespace mailbox_namespace,
-                          Done<std::vector<MailRecord>> done) = 0;
+                          MailDone<std::vector<MailRecord>> done) = 0;
 };
 
 }  // namespace messenger::client

@@ -73,7 +73,7 @@ struct Messenger::FlushRun {
   size_t running = 0;
   std::map<int64_t, FlushedMessage> messages;
   absl::Status error;  // of our own database
-  Done<FlushReport> done;
+  MailDone<FlushReport> done;
 };
 
 // One `Receive`: the mailboxes side by side.
@@ -89,7 +89,7 @@ struct Messenger::ReceiveRun {
   bool inbox_complete = false;
   ReceiveReport report;
   absl::Status error;
-  Done<ReceiveReport> done;
+  MailDone<ReceiveReport> done;
 };
 
 // ---------------------------------------------------------------- account --
@@ -262,7 +262,7 @@ bool Messenger::published() const {
          *prekey == prekeys_.current_record();
 }
 
-void Messenger::Publish(Done<Delivery> done) {
+void Messenger::Publish(MailDone<Delivery> done) {
   if (publishing_) {
     done(absl::FailedPreconditionError("publishing already"));
     return;
@@ -278,13 +278,13 @@ void Messenger::Publish(Done<Delivery> done) {
   }
 }
 
-void Messenger::FinishPublish(Done<Delivery>& done,
+void Messenger::FinishPublish(MailDone<Delivery>& done,
                               absl::StatusOr<Delivery> result) {
   publishing_ = false;
   done(std::move(result));
 }
 
-void Messenger::FetchOwnIdentity(Done<Delivery> done) {
+void Messenger::FetchOwnIdentity(MailDone<Delivery> done) {
   Progress("looking for the account's records in its swarm");
   env_.mail.GetRecords(
       account_mailbox(), MailboxNamespace::kIdentityRecord,
@@ -322,7 +322,7 @@ absl::Status Messenger::AdoptIdentity(const std::vector<MailRecord>& records) {
   return absl::OkStatus();
 }
 
-void Messenger::PutIdentity(Done<Delivery> done) {
+void Messenger::PutIdentity(MailDone<Delivery> done) {
   const std::string hash(identity_record_->hash().bytes());
   const auto published = env_.store.Setting(kPublishedIdentitySetting);
   if (!published.ok()) {
@@ -358,7 +358,7 @@ void Messenger::PutIdentity(Done<Delivery> done) {
       });
 }
 
-void Messenger::PutPrekey(Done<Delivery> done) {
+void Messenger::PutPrekey(MailDone<Delivery> done) {
   const absl::Time now = env_.clock.Now();
   if (prekeys_.ShouldRotate(*identity_record_, now)) {
     // The secret is on disk before anybody can use the public half.
@@ -406,7 +406,7 @@ void Messenger::PutPrekey(Done<Delivery> done) {
 
 // ---------------------------------------------------------------- sending --
 
-void Messenger::Flush(bool force, Done<FlushReport> done) {
+void Messenger::Flush(bool force, MailDone<FlushReport> done) {
   if (flushing_) {
     done(absl::FailedPreconditionError("sending already"));
     return;
@@ -534,7 +534,7 @@ void Messenger::FlushItem(std::shared_ptr<FlushRun> run, size_t peer,
   });
 }
 
-void Messenger::FetchKeys(const AccountId& peer, Done<Session> done) {
+void Messenger::FetchKeys(const AccountId& peer, MailDone<Session> done) {
   const std::string mailbox(peer.bytes());
   env_.mail.GetRecords(
       mailbox, MailboxNamespace::kIdentityRecord,
@@ -732,7 +732,7 @@ void Messenger::ItemDone(std::shared_ptr<FlushRun> run, size_t peer,
 
 // -------------------------------------------------------------- receiving --
 
-void Messenger::Receive(Done<ReceiveReport> done) {
+void Messenger::Receive(MailDone<ReceiveReport> done) {
   if (receiving_) {
     done(absl::FailedPreconditionError("receiving already"));
     return;
@@ -790,6 +790,10 @@ void Messenger::ReceiveMailbox(std::shared_ptr<ReceiveRun> run, size_t index) {
         if (retrieved.ok() && run->error.ok()) {
           run->error = StoreRetrieved(*run, index, *retrieved);
         }
+        if (run->error.ok() && retrieved.ok() && retrieved->more) {
+          ReceiveMailbox(run, index);
+          return;
+        }
         if (!retrieved.ok() || !retrieved->complete) {
           run->report.complete = false;
           run->report.incomplete_reason =
@@ -816,7 +820,7 @@ absl::Status Messenger::StoreRetrieved(ReceiveRun& run, size_t index,
   for (const NamedRoute& route : retrieved.routes) {
     run.report.routes.push_back(route);
   }
-  for (const RetrievedMessage& message : retrieved.messages) {
+  for (const MailMessage& message : retrieved.messages) {
     RETURN_IF_ERROR(StoreOne(run, index, message));
   }
   const ReadTarget& target = run.boxes[index].target;
@@ -842,7 +846,7 @@ bool IsOurFailure(const absl::Status& status) {
 }  // namespace
 
 absl::Status Messenger::StoreOne(ReceiveRun& run, size_t index,
-                                 const RetrievedMessage& message) {
+                                 const MailMessage& message) {
   const ReceiveRun::Box& box = run.boxes[index];
   absl::Status refused;
   RETURN_IF_ERROR(env_.store.Transaction([&]() -> absl::Status {
@@ -862,7 +866,7 @@ absl::Status Messenger::StoreOne(ReceiveRun& run, size_t index,
   return absl::OkStatus();
 }
 
-absl::Status Messenger::OpenInboxBlob(const RetrievedMessage& message) {
+absl::Status Messenger::OpenInboxBlob(const MailMessage& message) {
   if (!identity_record_) {
     // Only possible before the first publishing of a restored account.
     return absl::UnavailableError(
@@ -889,7 +893,7 @@ absl::Status Messenger::OpenInboxBlob(const RetrievedMessage& message) {
   return absl::NotFoundError("of a session that has ended");
 }
 
-absl::Status Messenger::AcceptSession(const RetrievedMessage& message) {
+absl::Status Messenger::AcceptSession(const MailMessage& message) {
   ASSIGN_OR_RETURN(Accepted accepted,
                    Accept(Self(), prekeys_, message.payload, env_.clock.Now()));
   const AccountId peer = accepted.session.peer_account();
@@ -914,7 +918,7 @@ absl::Status Messenger::DropOldSessions(const AccountId& peer) {
 }
 
 absl::Status Messenger::OpenPairwiseBlob(const AccountId& peer,
-                                         const RetrievedMessage& message) {
+                                         const MailMessage& message) {
   ASSIGN_OR_RETURN(const std::vector<Session> sessions, SessionsWith(peer));
   for (const Session& session : sessions) {
     absl::StatusOr<Session::Decrypted> opened =

@@ -111,12 +111,12 @@ class Messenger final {
 
   // Whether the records have been published since they last changed.
   bool published() const;
-  void Publish(Done<Delivery> done);
+  void Publish(MailDone<Delivery> done);
 
   // Tries everything in the outbox that is due, or all of it with `force`.
-  void Flush(bool force, Done<FlushReport> done);
+  void Flush(bool force, MailDone<FlushReport> done);
 
-  void Receive(Done<ReceiveReport> done);
+  void Receive(MailDone<ReceiveReport> done);
 
  private:
   struct ReceiveRun;
@@ -137,18 +137,18 @@ class Messenger final {
   void Progress(absl::string_view words) const;
 
   // Publishing, step by step.
-  void FetchOwnIdentity(Done<Delivery> done);
+  void FetchOwnIdentity(MailDone<Delivery> done);
   absl::Status AdoptIdentity(const std::vector<MailRecord>& records);
-  void PutIdentity(Done<Delivery> done);
-  void PutPrekey(Done<Delivery> done);
-  void FinishPublish(Done<Delivery>& done, absl::StatusOr<Delivery> result);
+  void PutIdentity(MailDone<Delivery> done);
+  void PutPrekey(MailDone<Delivery> done);
+  void FinishPublish(MailDone<Delivery>& done, absl::StatusOr<Delivery> result);
 
   // Sending.
   absl::StatusOr<std::vector<Session>> SessionsWith(
       const crypto::AccountId& peer);
   void FlushPeer(std::shared_ptr<FlushRun> run, size_t peer);
   void FlushItem(std::shared_ptr<FlushRun> run, size_t peer, OutboxItem item);
-  void FetchKeys(const crypto::AccountId& peer, Done<Session> done);
+  void FetchKeys(const crypto::AccountId& peer, MailDone<Session> done);
   absl::StatusOr<IdentityRecord> CheckPeerIdentity(
       const crypto::AccountId& peer, const std::vector<MailRecord>& records);
   absl::StatusOr<Session> StartSession(const IdentityRecord& identity,
@@ -167,12 +167,12 @@ class Messenger final {
   absl::Status StoreRetrieved(ReceiveRun& run, size_t index,
                               const Retrieved& retrieved);
   absl::Status StoreOne(ReceiveRun& run, size_t index,
-                        const RetrievedMessage& message);
+                        const MailMessage& message);
   // Opens a blob and stores its consequences inside the caller's transaction.
-  absl::Status OpenInboxBlob(const RetrievedMessage& message);
+  absl::Status OpenInboxBlob(const MailMessage& message);
   absl::Status OpenPairwiseBlob(const crypto::AccountId& peer,
-                                const RetrievedMessage& message);
-  absl::Status AcceptSession(const RetrievedMessage& message);
+                                const MailMessage& message);
+  absl::Status AcceptSession(const MailMessage& message);
   absl::Status DeliverContent(const crypto::AccountId& peer,
                               absl::string_view bytes, bool acknowledge);
   absl::StatusOr<Contact> ContactFor(const crypto::AccountId& peer);

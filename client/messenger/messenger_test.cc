@@ -338,7 +338,7 @@ TEST_F(MessengerTest, AReplayedFirstMessageIsNotANewConversation) {
   ben_.Receive();
   const InMemoryMail::Box inbox = {std::string(ben_.id().bytes()),
                                    MailboxNamespace::kInbox};
-  RetrievedMessage replay = network_.messages[inbox][0];
+  MailMessage replay = network_.messages[inbox][0];
   replay.id = random_.String(32);  // As if the mailbox were another.
   network_.messages[inbox].push_back(replay);
   EXPECT_THAT(ben_.Receive(), IsEmpty());

@@ -14,14 +14,14 @@ absl::Status Offline() {
 }  // namespace
 
 template <typename T>
-void InMemoryMailService::Answer(Done<T> done, absl::StatusOr<T> result) {
+void InMemoryMailService::Answer(MailDone<T> done, absl::StatusOr<T> result) {
   executor_.Run([done = std::move(done), result = std::move(result)]() mutable {
     done(std::move(result));
   });
 }
 
 void InMemoryMailService::Store(const WriteTarget& target, std::string payload,
-                                absl::Time expiry, Done<Delivery> done) {
+                                absl::Time expiry, MailDone<Delivery> done) {
   ++stores_;
   if (faults_.offline || random_.UnitDouble() < faults_.store_refused) {
     Answer<Delivery>(std::move(done), Offline());
@@ -32,9 +32,9 @@ void InMemoryMailService::Store(const WriteTarget& target, std::string payload,
       swarm::ComputeMessageId(*swarm::MailboxAddress::FromBytes(target.mailbox),
                               target.mailbox_namespace, payload)
           .bytes());
-  const bool known = std::any_of(
-      box.begin(), box.end(),
-      [&](const RetrievedMessage& message) { return message.id == id; });
+  const bool known =
+      std::any_of(box.begin(), box.end(),
+                  [&](const MailMessage& message) { return message.id == id; });
   if (!known) box.push_back({id, std::move(payload), expiry});
   if (random_.UnitDouble() < faults_.store_unconfirmed) {
     Answer<Delivery>(std::move(done), Offline());
@@ -45,7 +45,7 @@ void InMemoryMailService::Store(const WriteTarget& target, std::string payload,
 
 void InMemoryMailService::Retrieve(const ReadTarget& target,
                                    std::vector<CursorRow> cursors,
-                                   Done<Retrieved> done) {
+                                   MailDone<Retrieved> done) {
   if (faults_.offline) {
     Answer<Retrieved>(std::move(done), Offline());
     return;
@@ -67,7 +67,7 @@ void InMemoryMailService::Retrieve(const ReadTarget& target,
 void InMemoryMailService::PutRecord(
     const std::string& mailbox, swarm::MailboxNamespace mailbox_namespace,
     std::shared_ptr<const crypto::Ed25519PrivateKey>, MailRecord record,
-    Done<Delivery> done) {
+    MailDone<Delivery> done) {
   if (faults_.offline) {
     Answer<Delivery>(std::move(done), Offline());
     return;
@@ -84,7 +84,7 @@ void InMemoryMailService::PutRecord(
 
 void InMemoryMailService::GetRecords(const std::string& mailbox,
                                      swarm::MailboxNamespace mailbox_namespace,
-                                     Done<std::vector<MailRecord>> done) {
+                                     MailDone<std::vector<MailRecord>> done) {
   if (faults_.offline) {
     Answer<std::vector<MailRecord>>(std::move(done), Offline());
     return;

@@ -21,7 +21,7 @@ namespace messenger::client {
 // What all swarms of the network hold.
 struct InMemoryMail {
   using Box = std::pair<std::string, swarm::MailboxNamespace>;
-  std::map<Box, std::vector<RetrievedMessage>> messages;
+  std::map<Box, std::vector<MailMessage>> messages;
   std::map<Box, std::map<std::string, MailRecord>> records;
 };
 
@@ -49,20 +49,20 @@ class InMemoryMailService final : public MailService {
   int stores() const { return stores_; }
 
   void Store(const WriteTarget& target, std::string payload, absl::Time expiry,
-             Done<Delivery> done) override;
+             MailDone<Delivery> done) override;
   void Retrieve(const ReadTarget& target, std::vector<CursorRow> cursors,
-                Done<Retrieved> done) override;
+                MailDone<Retrieved> done) override;
   void PutRecord(const std::string& mailbox,
                  swarm::MailboxNamespace mailbox_namespace,
                  std::shared_ptr<const crypto::Ed25519PrivateKey> owner,
-                 MailRecord record, Done<Delivery> done) override;
+                 MailRecord record, MailDone<Delivery> done) override;
   void GetRecords(const std::string& mailbox,
                   swarm::MailboxNamespace mailbox_namespace,
-                  Done<std::vector<MailRecord>> done) override;
+                  MailDone<std::vector<MailRecord>> done) override;
 
  private:
   template <typename T>
-  void Answer(Done<T> done, absl::StatusOr<T> result);
+  void Answer(MailDone<T> done, absl::StatusOr<T> result);
 
   InMemoryMail& mail_;
   routing::Executor& executor_;

@@ -1,0 +1,32 @@
+// Where secrets come from that a person types: never from the command line,
+// where every process of the machine could read them.
+
+#ifndef CLIENT_CLI_PIN_SOURCE_H_
+#define CLIENT_CLI_PIN_SOURCE_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "client/cli/arguments.h"
+
+namespace messenger::client {
+
+// The first line of, in this order: the file descriptor that the option
+// `fd_option` names, the file that the environment variable `variable` names
+// (if not empty), an answer at the terminal without echo. The caller wipes it.
+//   FAILED_PRECONDITION  none of them is there
+//   INVALID_ARGUMENT     the descriptor or the file cannot be read
+absl::StatusOr<std::string> ReadPin(const Arguments& arguments,
+                                    absl::string_view fd_option,
+                                    const char* variable,
+                                    absl::string_view prompt);
+
+// All of standard input, at most `max_bytes`; asks at the terminal if it is
+// one. INVALID_ARGUMENT when there is more, or it cannot be read.
+absl::StatusOr<std::string> ReadStandardInput(size_t max_bytes,
+                                              absl::string_view prompt);
+
+}  // namespace messenger::client
+
+#endif  // CLIENT_CLI_PIN_SOURCE_H_

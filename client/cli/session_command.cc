@@ -1,0 +1,1168 @@
+#include "client/cli/session_command.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/time.h"
+#include "client/cli/arguments.h"
+#include "client/cli/connection.h"
+#include "client/cli/json.h"
+#include "client/cli/pin_source.h"
+#include "client/cli/terminal_text.h"
+#include "client/messenger/messenger.h"
+#include "client/store/client_store.h"
+#include "client/store/keyslot.h"
+#include "crypto/base/secure_memory.h"
+#include "crypto/base/status_macros.h"
+#include "crypto/identity/account_id.h"
+#include "crypto/identity/account_keys.h"
+#include "crypto/identity/recovery_phrase.h"
+#include "crypto/identity/safety_number.h"
+#include "routing/path/path_selector.h"
+#include "routing/runtime/file_recorder.h"
+#include "routing/runtime/files.h"
+
+namespace messenger::client {
+namespace {
+
+using ::messenger::crypto::AccountId;
+using ::messenger::crypto::AccountKeys;
+using ::messenger::routing::RoutingMode;
+
+constexpr char kVersion[] = "session 0.1";
+
+constexpr char kHelp[] =
+    R"(Private messages without a phone number, an e-mail address or a central server.
+
+usage: session [options] COMMAND
+
+  account create [--name NAME] [--pin]   make an account; prints its id and the
+                                         13 words that restore it
+  account restore [--name NAME] [--pin]  restore one; reads the 13 words from
+                                         standard input
+  account show [--phrase]                id, name and state; also the 13 words
+  account pin                            set or change the PIN
+  name [NAME]                            show or set your display name
+  contact add ID [NAME]                  give an account id a name
+  contact list
+  send WHO [TEXT | - | --file FILE]      WHO is a contact's name or an id; "-"
+                                         or no TEXT reads standard input
+  receive                                fetch and print new messages
+  watch                                  stay, and print messages as they come
+  history [WHO] [--limit N]              what was said, and the state of each
+                                         message of yours
+  safety-number WHO                      60 digits; compare them with the other
+                                         person by another way
+  path                                   show relays that are in use now
+
+options
+  --data-dir DIR      where everything is kept, encrypted
+                      (default: $SESSION_DATA_DIR, or ~/.local/share/session)
+  --network-file F    the network's description; remembered at first use
+                      (default: $SESSION_NETWORK_FILE)
+  --routing MODE      onion (default): three relays, no node knows both ends;
+                      proxy: one relay, faster, for constrained devices: weaker,
+                      that relay sees your address and whose mailbox you ask
+  --pin-fd N          read the PIN from file descriptor N; or put it into the
+                      file that $SESSION_PIN_FILE names; otherwise it is asked
+  --new-pin-fd N      the same for the new PIN of `account pin`
+  --json              print one JSON object (watch: one per line)
+  --version, --help
+
+Without a PIN, whoever gets the folder can read it. With one, it takes about
+half a second and 256 MiB to try each guess: six digits last a thief hours,
+ten digits years.
+
+exit status: 0 done, 1 failure, 2 wrong usage or input, 3 PIN wrong or missing,
+4 not found, 5 network out of reach (a text stays queued), 6 disk or database
+)";
+
+constexpr size_t kMaxPhraseBytes = 1024;
+constexpr absl::Duration kCommandLimit = absl::Minutes(3);
+constexpr absl::Duration kWatchInterval = absl::Seconds(2);
+constexpr absl::Duration kLockPatience = absl::Seconds(5);
+constexpr absl::Duration kLockPollInterval = absl::Milliseconds(50);
+
+// An error with the exit code it ends the program with. The message is one
+// sentence for the user.
+struct Failure {
+  ExitCode code;
+  std::string sentence;
+};
+
+// What a status from the database or the keyslot means to a person.
+Failure StorageFailure(const absl::Status& status, const std::string& folder) {
+  switch (status.code()) {
+    case absl::StatusCode::kResourceExhausted:
+      return {ExitCode::kStorage,
+              "The disk is full: nothing was changed. Free some space and try "
+              "again."};
+    case absl::StatusCode::kDataLoss:
+      return {ExitCode::kStorage,
+              absl::StrCat("The data in ", folder, " is damaged (",
+                           status.message(),
+                           "). Restore the account into another folder with "
+                           "its 13 words.")};
+    case absl::StatusCode::kUnavailable:
+      return {ExitCode::kStorage,
+              absl::StrCat("The data in ", folder,
+                           " cannot be used: ", status.message(), ".")};
+    case absl::StatusCode::kUnauthenticated:
+      return {ExitCode::kStorage,
+              absl::StrCat("The keyslot in ", folder,
+                           " does not belong to the database beside it.")};
+    default:
+      return {ExitCode::kFailure,
+              absl::StrCat("Something unforeseen happened: ", status.message(),
+                           ".")};
+  }
+}
+
+std::string Capitalized(absl::string_view words) {
+  std::string sentence(words);
+  if (!sentence.empty()) sentence[0] = absl::ascii_toupper(sentence[0]);
+  return sentence;
+}
+
+std::string RouteText(const NamedRoute& route) {
+  return absl::StrCat("you > ", absl::StrJoin(route, " > "));
+}
+
+const char* StateName(MessageState state) {
+  switch (state) {
+    case MessageState::kQueued:
+      return "queued";
+    case MessageState::kWaitingForKey:
+      return "waiting-for-key";
+    case MessageState::kSent:
+      return "sent";
+    case MessageState::kReceived:
+      return "received";
+    case MessageState::kFailed:
+      return "failed";
+  }
+  return "unknown";
+}
+
+// One run of the program.
+class Run {
+ public:
+  Run(Arguments arguments, const SessionEnvironment& environment)
+      : arguments_(std::move(arguments)),
+        environment_(environment),
+        json_(arguments_.has("json")) {}
+
+  ~Run() {
+    messenger_.reset();
+    connection_.reset();
+    store_.reset();
+    if (lock_ >= 0) close(lock_);
+  }
+
+  ExitCode Execute();
+
+ private:
+  using Result = std::optional<Failure>;
+
+  // ------------------------------------------------------------- opening --
+  Result ChooseFolder();
+  Result LockFolder();
+  Result OpenStore();
+  Result OpenMessenger();
+  Result Connect();
+  Result AdoptNetworkFile();
+  Result NeedAccount() {
+    if (Result failure = OpenStore()) return failure;
+    return OpenMessenger();
+  }
+  Result NeedNetwork() {
+    if (Result failure = NeedAccount()) return failure;
+    if (Result failure = Connect()) return failure;
+    return Publish();
+  }
+  Result FindPerson(const std::string& who, AccountId* found);
+
+  // ------------------------------------------------------------ commands --
+  Result Account();
+  Result AccountCreate(bool restore);
+  Result AccountShow();
+  Result AccountPin();
+  Result Name();
+  Result ContactCommand();
+  Result Send();
+  Result Receive();
+  Result Watch();
+  Result History();
+  Result SafetyNumber();
+  Result Path();
+
+  // --------------------------------------------------------------- parts --
+  Result Publish();
+  Result FlushOutbox(FlushReport* report);
+  Result ReceiveOnce(ReceiveReport* report);
+  void WriteMessage(JsonWriter& json, const Message& message);
+  void PrintMessage(const Message& message);
+  std::string NameOf(const AccountId& account);
+
+  template <typename T, typename Start>
+  absl::StatusOr<T> Await(Start start) {
+    // Shared with the callback, which may come after a time-out.
+    auto result = std::make_shared<std::optional<absl::StatusOr<T>>>();
+    start(
+        [result](absl::StatusOr<T> outcome) { *result = std::move(outcome); });
+    environment_.loop.RunUntil([&] { return result->has_value(); },
+                               kCommandLimit);
+    if (*result) return **std::move(result);
+    return absl::DeadlineExceededError("stopped before an answer came");
+  }
+
+  void Note(absl::string_view words) {
+    if (words == last_note_) return;
+    last_note_ = std::string(words);
+    std::fprintf(stderr, "... %s\n", last_note_.c_str());
+  }
+  void Print(absl::string_view text) {
+    std::fwrite(text.data(), 1, text.size(), stdout);
+    std::fputc('\n', stdout);
+    std::fflush(stdout);
+  }
+  void Print(JsonWriter json) { Print(std::move(json).Take()); }
+
+  Arguments arguments_;
+  const SessionEnvironment& environment_;
+  bool json_;
+  std::string folder_;
+  int lock_ = -1;
+  std::string last_note_;
+  std::unique_ptr<routing::FileRecorder> recorder_;
+  std::unique_ptr<ClientStore> store_;
+  std::unique_ptr<Connection> connection_;
+  std::unique_ptr<Messenger> messenger_;
+  // Before a connection exists, a messenger has no mail.
+  class NoMail;
+  std::unique_ptr<MailService> no_mail_;
+};
+
+class Run::NoMail final : public MailService {
+ public:
+  void Store(const WriteTarget&, std::string, absl::Time,
+             MailDone<Delivery> done) override {
+    done(absl::UnavailableError("not connected"));
+  }
+  void Retrieve(const ReadTarget&, std::vector<CursorRow>,
+                MailDone<Retrieved> done) override {
+    done(absl::UnavailableError("not connected"));
+  }
+  void PutRecord(const std::string&, swarm::MailboxNamespace,
+                 std::shared_ptr<const crypto::Ed25519PrivateKey>, MailRecord,
+                 MailDone<Delivery> done) override {
+    done(absl::UnavailableError("not connected"));
+  }
+  void GetRecords(const std::string&, swarm::MailboxNamespace,
+                  MailDone<std::vector<MailRecord>> done) override {
+    done(absl::UnavailableError("not connected"));
+  }
+};
+
+// --------------------------------------------------------------- opening --
+
+Run::Result Run::ChooseFolder() {
+  folder_ = arguments_.option("data-dir");
+  if (folder_.empty()) {
+    const char* variable = getenv("SESSION_DATA_DIR");
+    if (variable != nullptr) folder_ = variable;
+  }
+  if (folder_.empty()) {
+    const char* home = getenv("HOME");
+    if (home == nullptr || home[0] == '\0') {
+      return Failure{ExitCode::kUsage,
+                     "There is no home folder: say where to keep the data with "
+                     "--data-dir."};
+    }
+    folder_ = absl::StrCat(home, "/.local/share/session");
+  }
+  return std::nullopt;
+}
+
+Run::Result Run::LockFolder() {
+  const std::string path = absl::StrCat(folder_, "/lock");
+  lock_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (lock_ < 0) {
+    return Failure{
+        errno == ENOSPC ? ExitCode::kStorage : ExitCode::kNotFound,
+        absl::StrCat("The folder ", folder_,
+                     " cannot be written to: ", strerror(errno), ".")};
+  }
+  bool locked = false;
+  environment_.loop.RunUntil(
+      [&] {
+        locked = flock(lock_, LOCK_EX | LOCK_NB) == 0;
+        if (!locked) {
+          Note("waiting for another session program to finish");
+          environment_.loop.RunAfter(kLockPollInterval, [] {});
+        }
+        return locked;
+      },
+      kLockPatience);
+  if (locked) return std::nullopt;
+  return Failure{ExitCode::kStorage,
+                 absl::StrCat("Another session program is using ", folder_,
+                              "; end it (perhaps a `watch`) and try again.")};
+}
+
+Run::Result Run::OpenStore() {
+  if (store_ != nullptr) return std::nullopt;
+  const absl::StatusOr<bool> needs_pin = KeyslotNeedsPin(folder_);
+  if (absl::IsNotFound(needs_pin.status())) {
+    return Failure{ExitCode::kNotFound,
+                   absl::StrCat("There is no account in ", folder_,
+                                ". Make one with `session account create`, or "
+                                "restore one with `session account restore`.")};
+  }
+  if (!needs_pin.ok()) return StorageFailure(needs_pin.status(), folder_);
+  if (Result failure = LockFolder()) return failure;
+  std::optional<std::string> pin;
+  absl::Cleanup wipe = [&pin] {
+    if (pin) crypto::SecureWipe(*pin);
+  };
+  if (*needs_pin) {
+    absl::StatusOr<std::string> read =
+        ReadPin(arguments_, "pin-fd", "SESSION_PIN_FILE", "PIN: ");
+    if (!read.ok()) {
+      return Failure{
+          ExitCode::kPin,
+          absl::StrCat("A PIN protects this account, and ",
+                       absl::IsFailedPrecondition(read.status())
+                           ? "there is no terminal to ask for it; use --pin-fd "
+                             "or SESSION_PIN_FILE"
+                           : read.status().message(),
+                       ".")};
+    }
+    pin = *std::move(read);
+  }
+  const absl::StatusOr<DatabaseKey> key = OpenKeyslot(
+      folder_, pin ? std::optional<absl::string_view>(*pin) : std::nullopt);
+  if (absl::IsUnauthenticated(key.status())) {
+    return Failure{ExitCode::kPin, "The PIN is wrong."};
+  }
+  if (!key.ok()) return StorageFailure(key.status(), folder_);
+  absl::StatusOr<std::unique_ptr<ClientStore>> store =
+      ClientStore::Open(folder_, *key);
+  if (absl::IsFailedPrecondition(store.status())) {
+    return Failure{ExitCode::kStorage,
+                   "The data was written by a newer version of this program; "
+                   "update it."};
+  }
+  if (!store.ok()) return StorageFailure(store.status(), folder_);
+  store_ = *std::move(store);
+  return std::nullopt;
+}
+
+Run::Result Run::OpenMessenger() {
+  if (messenger_ != nullptr) return std::nullopt;
+  if (no_mail_ == nullptr) no_mail_ = std::make_unique<NoMail>();
+  absl::StatusOr<std::unique_ptr<Messenger>> messenger = Messenger::Open(
+      {*store_, connection_ != nullptr ? connection_->mail() : *no_mail_,
+       environment_.clock, environment_.random,
+       [this](absl::string_view words) { Note(words); }});
+  if (absl::IsNotFound(messenger.status())) {
+    return Failure{ExitCode::kNotFound,
+                   absl::StrCat("The account in ", folder_,
+                                " was not finished. Remove the folder and run "
+                                "`session account create` again.")};
+  }
+  if (!messenger.ok()) return StorageFailure(messenger.status(), folder_);
+  messenger_ = *std::move(messenger);
+  return std::nullopt;
+}
+
+Run::Result Run::AdoptNetworkFile() {
+  std::string path = arguments_.option("network-file");
+  if (path.empty()) {
+    const char* variable = getenv("SESSION_NETWORK_FILE");
+    if (variable != nullptr) path = variable;
+  }
+  if (path.empty()) return std::nullopt;
+  const absl::StatusOr<std::string> text = routing::ReadFile(path);
+  if (!text.ok()) {
+    return Failure{ExitCode::kNotFound,
+                   absl::StrCat("The network file ", path, " cannot be read.")};
+  }
+  const absl::Status adopted = AdoptNetwork(*store_, *text);
+  if (absl::IsInvalidArgument(adopted)) {
+    return Failure{ExitCode::kUsage,
+                   absl::StrCat("The network file ", path,
+                                " is wrong: ", adopted.message(), ".")};
+  }
+  if (absl::IsFailedPrecondition(adopted)) {
+    return Failure{ExitCode::kUsage,
+                   "This account belongs to another network than the network "
+                   "file describes; use another --data-dir."};
+  }
+  if (!adopted.ok()) return StorageFailure(adopted, folder_);
+  return std::nullopt;
+}
+
+Run::Result Run::Connect() {
+  if (Result failure = AdoptNetworkFile()) return failure;
+  const std::string routing = arguments_.option("routing");
+  const RoutingMode mode =
+      routing == "proxy" ? RoutingMode::kProxy : RoutingMode::kOnion;
+  if (mode == RoutingMode::kProxy) {
+    Note(
+        "proxy routing: one relay sees your address and whose mailbox you ask");
+  }
+  if (arguments_.has("test-recorder-file")) {
+    absl::StatusOr<std::unique_ptr<routing::FileRecorder>> recorder =
+        routing::FileRecorder::Open(arguments_.option("test-recorder-file"));
+    if (!recorder.ok()) {
+      return Failure{ExitCode::kUsage, "The recorder file cannot be opened."};
+    }
+    recorder_ = *std::move(recorder);
+  }
+  absl::StatusOr<std::unique_ptr<Connection>> connection =
+      Connection::Create({*store_, environment_.loop, environment_.clock,
+                          environment_.random, mode, recorder_.get(),
+                          [this](absl::string_view words) { Note(words); }});
+  if (absl::IsFailedPrecondition(connection.status())) {
+    return Failure{ExitCode::kUsage,
+                   "This account knows no network yet: name its description "
+                   "with --network-file."};
+  }
+  if (!connection.ok()) return StorageFailure(connection.status(), folder_);
+  connection_ = *std::move(connection);
+  messenger_.reset();  // Made again, with mail.
+  if (Result failure = OpenMessenger()) return failure;
+  const absl::Status connected = connection_->Connect();
+  if (!connected.ok()) {
+    return Failure{ExitCode::kNetwork,
+                   absl::StrCat("The network cannot be reached: ",
+                                connected.message(), ".")};
+  }
+  return std::nullopt;
+}
+
+Run::Result Run::Publish() {
+  if (messenger_->published()) return std::nullopt;
+  const absl::Status published = Await<Delivery>([&](auto done) {
+                                   messenger_->Publish(std::move(done));
+                                 }).status();
+  if (published.ok()) return std::nullopt;
+  if (absl::IsFailedPrecondition(published)) {
+    return Failure{ExitCode::kFailure,
+                   Capitalized(absl::StrCat(published.message(), "."))};
+  }
+  return Failure{
+      ExitCode::kNetwork,
+      absl::StrCat(
+          "This account's keys could not be published: ", published.message(),
+          ". Nobody can write to it before that; any command that "
+          "uses the network tries again.")};
+}
+
+Run::Result Run::FindPerson(const std::string& who, AccountId* found) {
+  const absl::StatusOr<AccountId> id = AccountId::FromHex(who);
+  if (id.ok()) {
+    *found = *id;
+    return std::nullopt;
+  }
+  const absl::StatusOr<std::vector<Contact>> contacts = store_->Contacts();
+  if (!contacts.ok()) return StorageFailure(contacts.status(), folder_);
+  std::vector<AccountId> matches;
+  for (const Contact& contact : *contacts) {
+    if (!who.empty() && contact.name == who) matches.push_back(contact.account);
+  }
+  if (matches.size() == 1) {
+    *found = matches[0];
+    return std::nullopt;
+  }
+  if (matches.size() > 1) {
+    return Failure{
+        ExitCode::kUsage,
+        absl::StrCat("Several contacts are named \"",
+                     SafeForTerminal(who, false), "\": use the account id.")};
+  }
+  return Failure{
+      ExitCode::kNotFound,
+      absl::StrCat("\"", SafeForTerminal(who, false),
+                   "\" is neither a contact's name nor an account id (66 "
+                   "hexadecimal digits that begin with 05).")};
+}
+
+std::string Run::NameOf(const AccountId& account) {
+  const absl::StatusOr<std::optional<Contact>> contact =
+      store_->FindContact(account);
+  if (contact.ok() && *contact && !(*contact)->name.empty()) {
+    return SafeForTerminal((*contact)->name, false);
+  }
+  return account.ToHex();
+}
+
+// -------------------------------------------------------------- commands --
+
+Run::Result Run::Account() {
+  const std::string what = arguments_.word(1);
+  if (what == "create") return AccountCreate(/*restore=*/false);
+  if (what == "restore") return AccountCreate(/*restore=*/true);
+  if (what == "show") return AccountShow();
+  if (what == "pin") return AccountPin();
+  return Failure{ExitCode::kUsage,
+                 "Say what to do with the account: create, restore, show or "
+                 "pin."};
+}
+
+Run::Result Run::AccountCreate(bool restore) {
+  const std::string name = arguments_.option("name");
+  const absl::Status name_check = CheckProfileName(name);
+  if (!name_check.ok()) {
+    return Failure{ExitCode::kUsage,
+                   Capitalized(absl::StrCat(name_check.message(), "."))};
+  }
+  std::optional<AccountKeys> account;
+  if (restore) {
+    absl::StatusOr<std::string> phrase =
+        ReadStandardInput(kMaxPhraseBytes, "Type the 13 words, then Ctrl-D:\n");
+    if (!phrase.ok()) {
+      return Failure{ExitCode::kUsage,
+                     Capitalized(absl::StrCat(phrase.status().message(), "."))};
+    }
+    const absl::StatusOr<crypto::AccountSeed> seed =
+        crypto::DecodeRecoveryPhrase(*phrase);
+    crypto::SecureWipe(*phrase);
+    if (!seed.ok()) {
+      return Failure{
+          ExitCode::kUsage,
+          absl::StrCat("The recovery phrase is wrong: ",
+                       SafeForTerminal(seed.status().message(), false), ".")};
+    }
+    account = AccountKeys::FromSeed(*seed);
+  } else {
+    account = AccountKeys::Generate(environment_.random);
+  }
+
+  // 0700: other users of the machine have no business here. Parents as usual.
+  for (size_t slash = folder_.find('/', 1); slash != std::string::npos;
+       slash = folder_.find('/', slash + 1)) {
+    mkdir(folder_.substr(0, slash).c_str(), 0777);
+  }
+  if (mkdir(folder_.c_str(), 0700) != 0 && errno != EEXIST) {
+    return Failure{ExitCode::kStorage,
+                   absl::StrCat("The folder ", folder_,
+                                " cannot be made: ", strerror(errno), ".")};
+  }
+  if (Result failure = LockFolder()) return failure;
+  std::optional<std::string> pin;
+  absl::Cleanup wipe = [&pin] {
+    if (pin) crypto::SecureWipe(*pin);
+  };
+  if (arguments_.has("pin") || arguments_.has("pin-fd")) {
+    absl::StatusOr<std::string> read =
+        ReadPin(arguments_, "pin-fd", "SESSION_PIN_FILE", "New PIN: ");
+    if (!read.ok()) {
+      return Failure{ExitCode::kPin,
+                     Capitalized(absl::StrCat(read.status().message(), "."))};
+    }
+    pin = *std::move(read);
+  }
+  const absl::StatusOr<DatabaseKey> key = CreateKeyslot(
+      folder_, pin ? std::optional<absl::string_view>(*pin) : std::nullopt,
+      PinCost(), environment_.random);
+  if (absl::IsAlreadyExists(key.status())) {
+    return Failure{ExitCode::kUsage,
+                   absl::StrCat("There is an account in ", folder_,
+                                " already; nothing was changed.")};
+  }
+  if (absl::IsInvalidArgument(key.status())) {
+    return Failure{ExitCode::kPin,
+                   Capitalized(absl::StrCat(key.status().message(), "."))};
+  }
+  if (!key.ok()) return StorageFailure(key.status(), folder_);
+  absl::StatusOr<std::unique_ptr<ClientStore>> store =
+      ClientStore::Open(folder_, *key);
+  if (!store.ok()) return StorageFailure(store.status(), folder_);
+  store_ = *std::move(store);
+  const absl::Status created =
+      Messenger::CreateAccount(*store_, *account, restore, name,
+                               environment_.clock.Now(), environment_.random);
+  if (!created.ok()) return StorageFailure(created, folder_);
+
+  // The account is there, whatever the network does.
+  const std::string phrase = crypto::EncodeRecoveryPhrase(account->seed());
+  if (json_) {
+    JsonWriter json;
+    json.BeginObject().Key("account_id").String(account->id().ToHex());
+    if (!restore) json.Key("recovery_phrase").String(phrase);
+    Print(std::move(json.EndObject()));
+  } else {
+    Print(absl::StrCat("Account id: ", account->id().ToHex()));
+    if (!restore) {
+      Print(absl::StrCat("Recovery phrase: ", phrase));
+      std::fprintf(stderr,
+                   "Write the 13 words down and keep them secret: they are the "
+                   "only way to restore the account.\n");
+    }
+  }
+  if (!arguments_.has("network-file") &&
+      getenv("SESSION_NETWORK_FILE") == nullptr) {
+    return std::nullopt;
+  }
+  // Others can write to it once its keys are in its swarm.
+  if (Result failure = Connect()) {
+    if (failure->code != ExitCode::kNetwork) return failure;
+    std::fprintf(stderr,
+                 "%s Nobody can write to the account before its keys are "
+                 "published; the next command that uses the network does it.\n",
+                 failure->sentence.c_str());
+    return std::nullopt;
+  }
+  return Publish();
+}
+
+Run::Result Run::AccountShow() {
+  if (Result failure = NeedAccount()) return failure;
+  const std::string id = messenger_->account().id().ToHex();
+  const std::string phrase =
+      arguments_.has("phrase")
+          ? crypto::EncodeRecoveryPhrase(messenger_->account().seed())
+          : std::string();
+  if (json_) {
+    JsonWriter json;
+    json.BeginObject().Key("account_id").String(id);
+    json.Key("name").String(messenger_->name());
+    json.Key("published").Bool(messenger_->published());
+    if (!phrase.empty()) json.Key("recovery_phrase").String(phrase);
+    Print(std::move(json.EndObject()));
+    return std::nullopt;
+  }
+  Print(absl::StrCat("Account id: ", id));
+  Print(
+      absl::StrCat("Name: ", messenger_->name().empty()
+                                 ? "(none)"
+                                 : SafeForTerminal(messenger_->name(), false)));
+  Print(messenger_->published()
+            ? "Keys: published, others can write to you"
+            : "Keys: to be published with the next command that uses the "
+              "network");
+  if (!phrase.empty()) Print(absl::StrCat("Recovery phrase: ", phrase));
+  return std::nullopt;
+}
+
+Run::Result Run::AccountPin() {
+  if (Result failure = OpenStore()) return failure;
+  const absl::StatusOr<bool> has_pin = KeyslotNeedsPin(folder_);
+  if (!has_pin.ok()) return StorageFailure(has_pin.status(), folder_);
+  std::optional<std::string> old_pin;
+  std::string new_pin;
+  absl::Cleanup wipe = [&] {
+    if (old_pin) crypto::SecureWipe(*old_pin);
+    crypto::SecureWipe(new_pin);
+  };
+  if (*has_pin) {
+    // A descriptor was read to its end when the store was opened; it is asked
+    // for once more here only at the terminal or from the file.
+    absl::StatusOr<std::string> read = ReadPin(
+        arguments_, "pin-fd", "SESSION_PIN_FILE", "Current PIN again: ");
+    if (!read.ok()) {
+      return Failure{ExitCode::kPin,
+                     Capitalized(absl::StrCat(read.status().message(), "."))};
+    }
+    old_pin = *std::move(read);
+  }
+  absl::StatusOr<std::string> read =
+      ReadPin(arguments_, "new-pin-fd", "", "New PIN: ");
+  if (!read.ok()) {
+    return Failure{ExitCode::kPin,
+                   Capitalized(absl::StrCat(read.status().message(), "."))};
+  }
+  new_pin = *std::move(read);
+  const absl::Status changed = ChangeKeyslotPin(
+      folder_,
+      old_pin ? std::optional<absl::string_view>(*old_pin) : std::nullopt,
+      new_pin, PinCost(), environment_.random);
+  if (absl::IsInvalidArgument(changed) || absl::IsUnauthenticated(changed)) {
+    return Failure{ExitCode::kPin,
+                   Capitalized(absl::StrCat(changed.message(), "."))};
+  }
+  if (!changed.ok()) return StorageFailure(changed, folder_);
+  if (json_) {
+    JsonWriter json;
+    Print(std::move(json.BeginObject().Key("pin").Bool(true).EndObject()));
+  } else {
+    Print("The new PIN is in force.");
+  }
+  return std::nullopt;
+}
+
+Run::Result Run::Name() {
+  if (Result failure = NeedAccount()) return failure;
+  if (arguments_.words().size() > 1) {
+    const absl::Status set = messenger_->SetName(arguments_.word(1));
+    if (absl::IsInvalidArgument(set)) {
+      return Failure{ExitCode::kUsage,
+                     Capitalized(absl::StrCat(set.message(), "."))};
+    }
+    if (!set.ok()) return StorageFailure(set, folder_);
+  }
+  if (json_) {
+    JsonWriter json;
+    json.BeginObject().Key("name").String(messenger_->name());
+    Print(std::move(json.EndObject()));
+  } else {
+    Print(SafeForTerminal(messenger_->name(), false));
+  }
+  return std::nullopt;
+}
+
+Run::Result Run::ContactCommand() {
+  if (Result failure = NeedAccount()) return failure;
+  if (arguments_.word(1) == "add" && arguments_.words().size() >= 3) {
+    const absl::StatusOr<AccountId> id = AccountId::FromHex(arguments_.word(2));
+    if (!id.ok()) {
+      return Failure{
+          ExitCode::kUsage,
+          absl::StrCat("That is no account id: ", id.status().message(), ".")};
+    }
+    const absl::Status added = messenger_->AddContact(*id, arguments_.word(3));
+    if (absl::IsInvalidArgument(added)) {
+      return Failure{ExitCode::kUsage,
+                     Capitalized(absl::StrCat(added.message(), "."))};
+    }
+    if (!added.ok()) return StorageFailure(added, folder_);
+    if (json_) {
+      JsonWriter json;
+      json.BeginObject().Key("account_id").String(id->ToHex());
+      json.Key("name").String(arguments_.word(3));
+      Print(std::move(json.EndObject()));
+    } else {
+      Print(
+          absl::StrCat("Added. Compare safety numbers to be sure it is "
+                       "them: session safety-number ",
+                       id->ToHex()));
+    }
+    return std::nullopt;
+  }
+  if (arguments_.word(1) != "list") {
+    return Failure{ExitCode::kUsage,
+                   "Say `contact add ID [NAME]` or `contact list`."};
+  }
+  const absl::StatusOr<std::vector<Contact>> contacts = store_->Contacts();
+  if (!contacts.ok()) return StorageFailure(contacts.status(), folder_);
+  JsonWriter json;
+  json.BeginObject().Key("contacts").BeginArray();
+  for (const Contact& contact : *contacts) {
+    if (json_) {
+      json.BeginObject().Key("account_id").String(contact.account.ToHex());
+      json.Key("name").String(contact.name).EndObject();
+    } else {
+      Print(absl::StrCat(contact.account.ToHex(), "  ",
+                         SafeForTerminal(contact.name, false)));
+    }
+  }
+  if (json_) {
+    Print(std::move(json.EndArray().EndObject()));
+  } else if (contacts->empty()) {
+    std::fprintf(stderr, "There are no contacts yet.\n");
+  }
+  return std::nullopt;
+}
+
+Run::Result Run::FlushOutbox(FlushReport* report) {
+  absl::StatusOr<FlushReport> flushed = Await<FlushReport>(
+      [&](auto done) { messenger_->Flush(/*force=*/true, std::move(done)); });
+  if (absl::IsDeadlineExceeded(flushed.status())) {
+    return Failure{ExitCode::kNetwork,
+                   "Stopped before the swarm had answered; what was not "
+                   "confirmed stays queued."};
+  }
+  if (!flushed.ok()) return StorageFailure(flushed.status(), folder_);
+  *report = *std::move(flushed);
+  return std::nullopt;
+}
+
+Run::Result Run::Send() {
+  if (arguments_.words().size() < 2) {
+    return Failure{ExitCode::kUsage,
+                   "Say whom to write to: session send WHO TEXT."};
+  }
+  if (Result failure = NeedAccount()) return failure;
+  AccountId to = messenger_->account().id();
+  if (Result failure = FindPerson(arguments_.word(1), &to)) return failure;
+  std::string text = arguments_.word(2);
+  if (arguments_.has("file")) {
+    const std::string path = arguments_.option("file");
+    absl::StatusOr<std::string> file = routing::ReadFile(path);
+    if (!file.ok()) {
+      return Failure{ExitCode::kNotFound,
+                     absl::StrCat("The file ", path, " cannot be read.")};
+    }
+    text = *std::move(file);
+  } else if (arguments_.words().size() < 3 || text == "-") {
+    absl::StatusOr<std::string> input =
+        ReadStandardInput(kMaxTextBytes, "Type your message, then Ctrl-D:\n");
+    if (!input.ok()) {
+      return Failure{ExitCode::kUsage,
+                     Capitalized(absl::StrCat(input.status().message(), "."))};
+    }
+    text = *std::move(input);
+  } else if (arguments_.words().size() > 3) {
+    return Failure{ExitCode::kUsage,
+                   "The text is one word to the shell: put it in quotes."};
+  }
+  const absl::Time started = environment_.clock.Now();
+  const absl::StatusOr<int64_t> row = messenger_->Queue(to, text);
+  if (absl::IsInvalidArgument(row.status())) {
+    return Failure{ExitCode::kUsage,
+                   Capitalized(absl::StrCat(row.status().message(),
+                                            "; nothing was sent."))};
+  }
+  if (!row.ok()) return StorageFailure(row.status(), folder_);
+
+  Result failure = Connect();
+  if (!failure) failure = Publish();
+  FlushReport report;
+  if (!failure) failure = FlushOutbox(&report);
+  const absl::StatusOr<std::optional<Message>> message =
+      store_->FindMessage(*row);
+  if (!message.ok()) return StorageFailure(message.status(), folder_);
+  const MessageState state = (*message)->state;
+  const FlushedMessage* flushed = nullptr;
+  for (const FlushedMessage& one : report.messages) {
+    if (one.message_row == *row) flushed = &one;
+  }
+  const int64_t milliseconds =
+      absl::ToInt64Milliseconds(environment_.clock.Now() - started);
+  if (json_) {
+    JsonWriter json;
+    json.BeginObject().Key("row").Int(*row);
+    json.Key("state").String(StateName(state));
+    json.Key("detail").String((*message)->detail);
+    json.Key("holders").BeginArray();
+    if (flushed != nullptr) {
+      for (const std::string& holder : flushed->delivery.holders) {
+        json.String(holder);
+      }
+    }
+    json.EndArray().Key("paths").BeginArray();
+    if (flushed != nullptr) {
+      for (const NamedRoute& route : flushed->delivery.routes) {
+        json.BeginArray();
+        for (const std::string& hop : route) json.String(hop);
+        json.EndArray();
+      }
+    }
+    json.EndArray().Key("milliseconds").Int(milliseconds);
+    Print(std::move(json.EndObject()));
+  }
+  if (state == MessageState::kSent) {
+    if (!json_ && flushed != nullptr) {
+      Print(absl::StrCat("Sent to ", NameOf(to), " in ", milliseconds,
+                         " ms. Signed for by ",
+                         absl::StrJoin(flushed->delivery.holders, ", "), "."));
+      for (const NamedRoute& route : flushed->delivery.routes) {
+        Print(absl::StrCat("Path: ", RouteText(route)));
+      }
+    }
+    return std::nullopt;
+  }
+  std::string reason = (*message)->detail;
+  if (failure) reason = failure->sentence;
+  if (absl::EndsWith(reason, ".")) reason.pop_back();
+  return Failure{
+      failure ? failure->code : ExitCode::kNetwork,
+      absl::StrCat(Capitalized(reason),
+                   ". Your message is kept and goes out with the next `send`, "
+                   "`receive` or `watch`.")};
+}
+
+Run::Result Run::ReceiveOnce(ReceiveReport* report) {
+  absl::StatusOr<ReceiveReport> received = Await<ReceiveReport>(
+      [&](auto done) { messenger_->Receive(std::move(done)); });
+  if (absl::IsDeadlineExceeded(received.status())) {
+    return Failure{ExitCode::kNetwork,
+                   "Stopped before the mailboxes were read; messages wait "
+                   "there."};
+  }
+  if (!received.ok()) return StorageFailure(received.status(), folder_);
+  *report = *std::move(received);
+  return std::nullopt;
+}
+
+void Run::WriteMessage(JsonWriter& json, const Message& message) {
+  json.BeginObject().Key("row").Int(message.row);
+  json.Key("conversation").String(message.conversation.ToHex());
+  json.Key("name").String(NameOf(message.conversation));
+  json.Key("outgoing").Bool(message.outgoing);
+  json.Key("state").String(StateName(message.state));
+  json.Key("sent_ms").Int(absl::ToUnixMillis(message.sent));
+  json.Key("text").String(message.text);
+  if (!message.detail.empty()) json.Key("detail").String(message.detail);
+  json.EndObject();
+}
+
+void Run::PrintMessage(const Message& message) {
+  std::string line = absl::StrCat("[", TerminalTime(message.sent), "] ",
+                                  message.outgoing ? "you to " : "",
+                                  NameOf(message.conversation));
+  if (message.outgoing) {
+    absl::StrAppend(&line, " (", StateName(message.state),
+                    message.detail.empty() ? "" : ": ", message.detail, ")");
+  }
+  Print(absl::StrCat(line, ": ", SafeForTerminal(message.text, true)));
+}
+
+Run::Result Run::Receive() {
+  if (Result failure = NeedNetwork()) return failure;
+  ReceiveReport report;
+  if (Result failure = ReceiveOnce(&report)) return failure;
+  if (json_) {
+    JsonWriter json;
+    json.BeginObject().Key("messages").BeginArray();
+    for (const Message& message : report.messages) WriteMessage(json, message);
+    json.EndArray().Key("complete").Bool(report.complete);
+    json.Key("unreadable").Int(report.unreadable);
+    json.Key("paths").BeginArray();
+    for (const NamedRoute& route : report.routes) {
+      json.BeginArray();
+      for (const std::string& hop : route) json.String(hop);
+      json.EndArray();
+    }
+    Print(std::move(json.EndArray().EndObject()));
+  } else {
+    for (const Message& message : report.messages) PrintMessage(message);
+    if (report.messages.empty() && report.complete) {
+      std::fprintf(stderr, "Nothing new.\n");
+    }
+    if (report.unreadable > 0) {
+      std::fprintf(stderr,
+                   "%d message(s) could not be opened: they were damaged, or "
+                   "meant for keys that this device does not have.\n",
+                   report.unreadable);
+    }
+  }
+  // Answers that sessions need, and texts that were waiting.
+  FlushReport flushed;
+  if (Result failure = FlushOutbox(&flushed)) return failure;
+  if (report.complete) return std::nullopt;
+  return Failure{ExitCode::kNetwork,
+                 absl::StrCat("Not everything could be read: ",
+                              report.incomplete_reason, ".")};
+}
+
+Run::Result Run::Watch() {
+  if (Result failure = NeedNetwork()) return failure;
+  Note("waiting for messages; Ctrl-C ends");
+  bool was_complete = true;
+  while (true) {
+    ReceiveReport report;
+    if (Result failure = ReceiveOnce(&report)) {
+      // Ctrl-C stops the loop in the middle of a call.
+      return failure->code == ExitCode::kNetwork ? std::nullopt : failure;
+    }
+    for (const Message& message : report.messages) {
+      if (json_) {
+        JsonWriter json;
+        WriteMessage(json, message);
+        Print(std::move(json));
+      } else {
+        PrintMessage(message);
+      }
+    }
+    if (report.complete != was_complete) {
+      was_complete = report.complete;
+      Note(report.complete
+               ? "the network answers again"
+               : absl::StrCat("trying again: ", report.incomplete_reason));
+    }
+    FlushReport flushed;
+    if (Result failure = FlushOutbox(&flushed)) {
+      return failure->code == ExitCode::kNetwork ? std::nullopt : failure;
+    }
+    const absl::Status saved = connection_->Save();
+    if (!saved.ok()) return StorageFailure(saved, folder_);
+    // False when the interval ends; true never; stopped by a signal too.
+    const absl::Time next = environment_.clock.Now() + kWatchInterval;
+    environment_.loop.RunUntil([] { return false; }, kWatchInterval);
+    if (environment_.clock.Now() < next) return std::nullopt;
+    if (!connection_->Connect().ok()) was_complete = false;
+    if (!messenger_->published()) {
+      if (Result failure = Publish()) {
+        if (failure->code != ExitCode::kNetwork) return failure;
+      }
+    }
+  }
+}
+
+Run::Result Run::History() {
+  if (Result failure = NeedAccount()) return failure;
+  std::optional<AccountId> with;
+  if (arguments_.words().size() > 1) {
+    AccountId found = messenger_->account().id();
+    if (Result failure = FindPerson(arguments_.word(1), &found)) return failure;
+    with = found;
+  }
+  int limit = 100;
+  if (arguments_.has("limit") &&
+      (!absl::SimpleAtoi(arguments_.option("limit"), &limit) || limit < 1)) {
+    return Failure{ExitCode::kUsage, "--limit takes a number from 1 on."};
+  }
+  const absl::StatusOr<std::vector<Message>> messages =
+      store_->Messages(with, limit);
+  if (!messages.ok()) return StorageFailure(messages.status(), folder_);
+  JsonWriter json;
+  json.BeginObject().Key("messages").BeginArray();
+  for (const Message& message : *messages) {
+    if (json_) {
+      WriteMessage(json, message);
+    } else {
+      PrintMessage(message);
+    }
+  }
+  if (json_) Print(std::move(json.EndArray().EndObject()));
+  return std::nullopt;
+}
+
+Run::Result Run::SafetyNumber() {
+  if (arguments_.words().size() != 2) {
+    return Failure{ExitCode::kUsage, "Say whose: session safety-number WHO."};
+  }
+  if (Result failure = NeedAccount()) return failure;
+  AccountId other = messenger_->account().id();
+  if (Result failure = FindPerson(arguments_.word(1), &other)) return failure;
+  const std::string digits =
+      crypto::SafetyNumber(messenger_->account().id(), other);
+  if (json_) {
+    JsonWriter json;
+    json.BeginObject().Key("safety_number").String(digits);
+    Print(std::move(json.EndObject()));
+    return std::nullopt;
+  }
+  // Twelve groups of five, in three lines, to read aloud.
+  for (size_t line = 0; line < digits.size(); line += 20) {
+    std::vector<std::string> groups;
+    for (size_t group = line; group < line + 20; group += 5) {
+      groups.push_back(digits.substr(group, 5));
+    }
+    Print(absl::StrJoin(groups, " "));
+  }
+  return std::nullopt;
+}
+
+Run::Result Run::Path() {
+  if (Result failure = NeedNetwork()) return failure;
+  // A real request to the own mailbox; nothing of it is kept.
+  ReadTarget inbox;
+  inbox.mailbox = std::string(messenger_->account().id().bytes());
+  inbox.reader = std::make_shared<crypto::Ed25519PrivateKey>(
+      crypto::Ed25519PrivateKey::FromSeed(
+          messenger_->account().signing_key().seed()));
+  const absl::StatusOr<Retrieved> retrieved = Await<Retrieved>([&](auto done) {
+    connection_->mail().Retrieve(inbox, {}, std::move(done));
+  });
+  if (!retrieved.ok()) {
+    return Failure{
+        ExitCode::kNetwork,
+        absl::StrCat("No path works now: ", retrieved.status().message(), ".")};
+  }
+  const bool proxy = arguments_.option("routing") == "proxy";
+  if (json_) {
+    JsonWriter json;
+    json.BeginObject().Key("routing").String(proxy ? "proxy" : "onion");
+    json.Key("paths").BeginArray();
+    for (const NamedRoute& route : retrieved->routes) {
+      json.BeginArray();
+      for (const std::string& hop : route) json.String(hop);
+      json.EndArray();
+    }
+    Print(std::move(json.EndArray().EndObject()));
+    return std::nullopt;
+  }
+  for (const NamedRoute& route : retrieved->routes) Print(RouteText(route));
+  std::fprintf(stderr,
+               "Each line is one request: %s, and last the storage node. The "
+               "next request takes other relays.\n",
+               proxy ? "the proxy" : "the guard, two relays");
+  return std::nullopt;
+}
+
+ExitCode Run::Execute() {
+  const std::string routing = arguments_.option("routing");
+  Result failure;
+  if (!routing.empty() && routing != "onion" && routing != "proxy") {
+    failure = Failure{ExitCode::kUsage, "--routing is onion or proxy."};
+  }
+  if (!failure) failure = ChooseFolder();
+  if (!failure) {
+    const std::string command = arguments_.word(0);
+    if (command == "account") {
+      failure = Account();
+    } else if (command == "name") {
+      failure = Name();
+    } else if (command == "contact") {
+      failure = ContactCommand();
+    } else if (command == "send") {
+      failure = Send();
+    } else if (command == "receive") {
+      failure = Receive();
+    } else if (command == "watch") {
+      failure = Watch();
+    } else if (command == "history") {
+      failure = History();
+    } else if (command == "safety-number") {
+      failure = SafetyNumber();
+    } else if (command == "path") {
+      failure = Path();
+    } else {
+      failure = Failure{ExitCode::kUsage,
+                        absl::StrCat("There is no command \"",
+                                     SafeForTerminal(command, false),
+                                     "\"; session --help lists them.")};
+    }
+  }
+  if (connection_ != nullptr) {
+    const absl::Status saved = connection_->Save();
+    if (!saved.ok() && !failure) failure = StorageFailure(saved, folder_);
+  }
+  if (!failure) return ExitCode::kOk;
+  std::fprintf(stderr, "%s\n", failure->sentence.c_str());
+  return failure->code;
+}
+
+}  // namespace
+
+ExitCode RunSessionCommand(const std::vector<std::string>& words,
+                           const SessionEnvironment& environment) {
+  absl::StatusOr<Arguments> arguments = Arguments::Parse(words);
+  if (!arguments.ok()) {
+    std::fprintf(stderr, "%s; session --help explains.\n",
+                 Capitalized(arguments.status().message()).c_str());
+    return ExitCode::kUsage;
+  }
+  if (arguments->has("version")) {
+    std::printf("%s\n", kVersion);
+    return ExitCode::kOk;
+  }
+  if (arguments->has("help") || arguments->words().empty()) {
+    const bool asked = arguments->has("help");
+    std::fputs(kHelp, asked ? stdout : stderr);
+    return asked ? ExitCode::kOk : ExitCode::kUsage;
+  }
+  return Run(*std::move(arguments), environment).Execute();
+}
+
+}  // namespace messenger::client
