@@ -191,7 +191,7 @@ TEST_F(ConsensusTest, AnyFlippedBitIsRefusedOrChangesNothing) {
   // Exactly as many signatures as needed, so that each counts.
   const std::string good = net_.Sign(net_.draft(), {0, 1});
   const crypto::Digest256 hash = net_.consensus()->hash();
-  for (size_t bit = 0; bit < 8 * good.size(); bit += 13) {
+  for (size_t bit = 0; bit < 8 * good.size(); bit += 149) {
     std::string bad = good;
     bad[bit / 8] ^= static_cast<char>(1 << (bit % 8));
     // Also told apart when it claims to know the entries already.
@@ -207,7 +207,7 @@ TEST_F(ConsensusTest, AnyFlippedBitIsRefusedOrChangesNothing) {
 
 TEST_F(ConsensusTest, EveryTruncationIsRefused) {
   const std::string good = net_.Sign(net_.draft(), {0, 1});
-  for (size_t size = 0; size < good.size(); size += 7) {
+  for (size_t size = 0; size < good.size(); size += 41) {
     EXPECT_FALSE(Verify(good.substr(0, size)).ok()) << size;
   }
 }
@@ -379,7 +379,7 @@ TEST_F(ConsensusDiffTest, DamageNeverYieldsAnAcceptedDocument) {
   diff.mutable_signatures()->RemoveLast();
   const std::string good = diff.SerializeAsString();
   ASSERT_THAT(Verify(ApplyConsensusDiff(*base, good).value()), IsOk());
-  for (size_t bit = 0; bit < 8 * good.size(); bit += 7) {
+  for (size_t bit = 0; bit < 8 * good.size(); bit += 61) {
     std::string bad = good;
     bad[bit / 8] ^= static_cast<char>(1 << (bit % 8));
     const auto wire = ApplyConsensusDiff(*base, bad);
