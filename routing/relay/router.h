@@ -49,14 +49,14 @@ class Router final : public LinkAcceptor {
     std::string data_directory;  // exists
     std::string listen_address;  // IP literal and port; port 0: any
     // IP literal that others reach us by; empty: that of the listen address.
-    std::string advertised_ip;
+    std::string advertised_ip = "";
     std::string nickname;
     // Names who runs the node; zero: nobody but this node.
-    OperatorKey operator_key;
+    OperatorKey operator_key = {};
     Executor& executor;
     const Clock& clock;
     crypto::Random& random;
-    BootId boot_id;
+    BootId boot_id = {};
     Recorder* recorder = nullptr;
     RelayLimits limits = {};
   };
