@@ -156,6 +156,13 @@ const Consensus* AuthorityCore::Previous() const {
   return current != nullptr ? current.get() : expired_.get();
 }
 
+std::vector<AuthorityCore::Method> AuthorityCore::Methods() {
+  return {{kPublishMethod, kPublishLimits},
+          {kGetConsensusMethod, kGetConsensusLimits},
+          {kVoteMethod, kVoteLimits},
+          {kSignaturesMethod, kSignaturesLimits}};
+}
+
 void AuthorityCore::Register(Server& server) {
   server.HandleMethod(kPublishMethod, kPublishLimits,
                       [this](const Peer&, std::string request, Reply reply) {

@@ -85,6 +85,13 @@ class AuthorityCore final {
   // Registers the RPCs. The core must outlive the server's last call.
   void Register(Server& server);
 
+  // What Register() registers, for servers that start before.
+  struct Method {
+    const char* name;
+    MethodLimits limits;
+  };
+  static std::vector<Method> Methods();
+
   // Begins to probe and, with the next interval, to vote.
   void Start();
 

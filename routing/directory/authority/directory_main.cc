@@ -1,0 +1,141 @@
+// session-directory: a directory authority (routing/directory/SPEC.md, section
+// 8). Starts at once, listens and writes its public file; begins to work as
+// soon as the file that describes the network is there.
+
+#include <cstring>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/flags/flag.h"
+#include "absl/flags/parse.h"
+#include "absl/flags/usage.h"
+#include "absl/time/time.h"
+#include "crypto/random/system_random.h"
+#include "routing/directory/authority/authority_process.h"
+#include "routing/runtime/event_loop.h"
+#include "routing/runtime/file_recorder.h"
+#include "routing/runtime/files.h"
+#include "routing/runtime/process.h"
+#include "routing/runtime/system_clock.h"
+
+ABSL_FLAG(std::string, data_dir, "",
+          "directory of this process's keys and database; must exist");
+ABSL_FLAG(std::string, listen, "127.0.0.1:0",
+          "IP literal and port to listen on; port 0 takes any free one");
+ABSL_FLAG(std::string, advertise_ip, "",
+          "IP literal by which others reach this authority, if it is not the "
+          "one it listens on");
+ABSL_FLAG(std::string, nickname, "authority", "1 to 32 of a-z 0-9 and '-'");
+ABSL_FLAG(std::string, network_file, "",
+          "which network to serve; may appear after the start");
+ABSL_FLAG(absl::Duration, voting_interval, absl::ZeroDuration(),
+          "time between two consensuses, equal at all authorities; 0: as the "
+          "network's size calls for");
+ABSL_FLAG(absl::Duration, probe_interval, absl::ZeroDuration(),
+          "time between two probes of a node; 0: from the voting interval");
+ABSL_FLAG(int, swarm_size, 0,
+          "members of a swarm, equal at all authorities; 0: as the network's "
+          "size calls for");
+ABSL_FLAG(std::string, test_recorder_file, "",
+          "tests only: append everything this process gets to see");
+
+namespace messenger::routing {
+namespace {
+
+constexpr absl::Duration kFilePollInterval = absl::Milliseconds(100);
+
+int Fail(const absl::Status& status) {
+  Log(LogLevel::kError, status.message());
+  return 1;
+}
+
+// Waits for the network's file, then joins, once.
+class Joining {
+ public:
+  Joining(AuthorityProcess& process, EventLoop& loop)
+      : process_(process), loop_(loop) {}
+
+  void Try() {
+    const absl::StatusOr<std::string> text =
+        ReadFile(absl::GetFlag(FLAGS_network_file));
+    if (absl::IsNotFound(text.status())) {
+      loop_.RunAfter(kFilePollInterval, [this] { Try(); });
+      return;
+    }
+    result_ = text.status();
+    if (result_.ok()) {
+      const absl::StatusOr<NetworkConfig> network = NetworkConfig::Parse(*text);
+      result_ = network.ok() ? process_.Join(*network) : network.status();
+    }
+    if (!result_.ok()) return loop_.Stop();
+    Log(LogLevel::kInfo, "serving the network");
+  }
+
+  const absl::Status& result() const { return result_; }
+
+ private:
+  AuthorityProcess& process_;
+  EventLoop& loop_;
+  absl::Status result_;
+};
+
+int Main() {
+  if (absl::GetFlag(FLAGS_data_dir).empty() ||
+      absl::GetFlag(FLAGS_network_file).empty()) {
+    return Fail(
+        absl::InvalidArgumentError("--data-dir and --network-file are needed"));
+  }
+  EventLoop loop(SystemClock());
+  StopOnSignal stop_on_signal(loop);
+  if (const absl::Status status = ForbidMemoryDumps(); !status.ok()) {
+    Log(LogLevel::kWarning, status.message());
+  }
+  RaiseFileLimit();
+  std::unique_ptr<FileRecorder> recorder;
+  if (const std::string path = absl::GetFlag(FLAGS_test_recorder_file);
+      !path.empty()) {
+    absl::StatusOr<std::unique_ptr<FileRecorder>> opened =
+        FileRecorder::Open(path);
+    if (!opened.ok()) return Fail(opened.status());
+    recorder = *std::move(opened);
+  }
+  absl::StatusOr<std::unique_ptr<AuthorityProcess>> process =
+      AuthorityProcess::Create(
+          {.data_directory = absl::GetFlag(FLAGS_data_dir),
+           .listen_address = absl::GetFlag(FLAGS_listen),
+           .advertised_ip = absl::GetFlag(FLAGS_advertise_ip),
+           .nickname = absl::GetFlag(FLAGS_nickname),
+           .swarm_size = absl::GetFlag(FLAGS_swarm_size),
+           .voting_interval = absl::GetFlag(FLAGS_voting_interval),
+           .probe_interval = absl::GetFlag(FLAGS_probe_interval),
+           .executor = loop,
+           .clock = SystemClock(),
+           .random = crypto::SystemRandom(),
+           .recorder = recorder.get()});
+  if (!process.ok()) return Fail(process.status());
+  Log(LogLevel::kInfo, "listening");
+  Joining joining(**process, loop);
+  joining.Try();
+  loop.RunUntilStopped();
+  process->reset();
+  if (!joining.result().ok()) return Fail(joining.result());
+  Log(LogLevel::kInfo, "stopped");
+  return 0;
+}
+
+}  // namespace
+}  // namespace messenger::routing
+
+int main(int argc, char** argv) {
+  absl::SetProgramUsageMessage("Lists the nodes of a network, with others.");
+  // Our flags are written --with-dashes; Abseil's names cannot have them.
+  for (int i = 1; i < argc; ++i) {
+    if (std::strncmp(argv[i], "--", 2) != 0) continue;
+    for (char* c = argv[i] + 2; *c != '\0' && *c != '='; ++c) {
+      if (*c == '-') *c = '_';
+    }
+  }
+  absl::ParseCommandLine(argc, argv);
+  return messenger::routing::Main();
+}
