@@ -118,6 +118,9 @@ std::string Target(const Endpoint& endpoint) {
 
 }  // namespace
 
+// What gRPC is busy with holds a channel, and the last one must not die on a
+// gRPC thread (it would wait for that very thread). So activities are owned
+// here, and destroyed on the executor only.
 class GrpcTransport::Core {
  public:
   explicit Core(const Options& options)
@@ -132,31 +135,35 @@ class GrpcTransport::Core {
                                       FrameLinkEvents& events);
 
  private:
+  // A call or a link, from its start until gRPC is done with it.
+  class Activity {
+   public:
+    virtual ~Activity() = default;
+    virtual void Cancel() = 0;
+    // On the executor, before destruction, unless the transport is gone.
+    virtual void Finished() = 0;
+  };
+  class PendingCall;
+  class LinkReactor;
+
   struct Channel {
     std::string key;
     std::shared_ptr<grpc::Channel> channel;
   };
-  struct PendingCall {
-    grpc::ClientContext context;
-    grpc::ByteBuffer request;
-    grpc::ByteBuffer reply;
-    CallDone done;  // only on the executor
-  };
-
-  class LinkReactor;
 
   std::shared_ptr<grpc::Channel> ChannelTo(const Endpoint& endpoint);
 
-  // What gRPC is busy with, to cancel and await: calls, and links if not null.
-  void Add(grpc::ClientContext& context, std::shared_ptr<GrpcLink> link) {
+  template <typename T>
+  T& Own(std::unique_ptr<T> activity) {
+    T& result = *activity;
     absl::MutexLock lock(&mutex_);
-    busy_.emplace(&context, std::move(link));
+    busy_.emplace(&result, std::move(activity));
+    return result;
   }
-  // Afterwards the core may be gone.
-  void Remove(grpc::ClientContext& context) {
-    absl::MutexLock lock(&mutex_);
-    busy_.erase(&context);
-  }
+  // From gRPC's threads, its last word about `activity`, which may be
+  // destroyed before this returns.
+  void Done(Activity* activity);
+  void Finish(Activity* activity);
 
   Executor& executor_;
   Recorder* const recorder_;
@@ -168,32 +175,85 @@ class GrpcTransport::Core {
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 
   absl::Mutex mutex_;
-  absl::flat_hash_map<grpc::ClientContext*, std::shared_ptr<GrpcLink>> busy_
-      ABSL_GUARDED_BY(mutex_);
+  using Activities = absl::flat_hash_map<Activity*, std::unique_ptr<Activity>>;
+  Activities busy_ ABSL_GUARDED_BY(mutex_);
+  Activities done_ ABSL_GUARDED_BY(mutex_);  // until their task runs
 };
 
-// A link this side opened. Deletes itself when gRPC is done with it.
+class GrpcTransport::Core::PendingCall final : public Activity {
+ public:
+  PendingCall(Core& core, std::string request, CallDone done)
+      : core_(core),
+        request_(BufferOf(std::move(request))),
+        done_(std::move(done)) {}
+
+  void Start(const std::shared_ptr<grpc::Channel>& channel,
+             absl::string_view method, absl::Duration timeout) {
+    context_.set_deadline(
+        gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                     gpr_time_from_millis(absl::ToInt64Milliseconds(timeout),
+                                          GPR_TIMESPAN)));
+    grpc::GenericStub stub(channel);
+    stub.UnaryCall(&context_, std::string(method), {}, &request_, &reply_,
+                   [this](grpc::Status status) {
+                     status_ = std::move(status);
+                     core_.Done(this);
+                   });
+  }
+
+  void Cancel() override { context_.TryCancel(); }
+
+  void Finished() override {
+    if (!status_.ok()) {
+      const bool answered =
+          context_.GetServerTrailingMetadata().count(kAnsweredKey) > 0;
+      done_(FromGrpc(status_, answered));
+      return;
+    }
+    std::string reply = BytesOf(reply_);
+    if (core_.recorder_ != nullptr) {
+      core_.recorder_->Record("rpc-reply-in", reply);
+    }
+    done_(std::move(reply));
+  }
+
+ private:
+  Core& core_;
+  grpc::ClientContext context_;
+  const grpc::ByteBuffer request_;
+  grpc::ByteBuffer reply_;
+  grpc::Status status_;
+  CallDone done_;
+};
+
+// A link this side opened.
 class GrpcTransport::Core::LinkReactor final
-    : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>,
+    : public Activity,
+      public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>,
       public GrpcLink::Stream {
  public:
-  LinkReactor(Core& core, std::shared_ptr<grpc::Channel> channel,
-              std::shared_ptr<GrpcLink> link)
-      : core_(core), channel_(std::move(channel)), link_(std::move(link)) {
-    core_.Add(context_, link_);
-    grpc::GenericStub stub(channel_);
+  LinkReactor(Core& core, std::shared_ptr<GrpcLink> link)
+      : core_(core), link_(std::move(link)) {}
+
+  void Start(const std::shared_ptr<grpc::Channel>& channel) {
+    grpc::GenericStub stub(channel);
     stub.PrepareBidiStreamingCall(&context_, kLinkMethod, {}, this);
     AddHold();  // until End()
     StartCall();
+    link_->Start(*this);
   }
+
+  // On the executor, as Close() wants it.
+  void Cancel() override {
+    link_->Close(absl::UnavailableError("transport is gone"), absl::OkStatus());
+  }
+  void Finished() override {}
 
   void OnReadDone(bool ok) override { link_->OnRead(ok); }
   void OnWriteDone(bool ok) override { link_->OnWritten(ok); }
   void OnDone(const grpc::Status& status) override {
     link_->OnDone(LinkStatus(status));
-    channel_.reset();
-    core_.Remove(context_);
-    delete this;
+    core_.Done(this);
   }
 
   void Write(const grpc::ByteBuffer& message, bool more) override {
@@ -209,31 +269,46 @@ class GrpcTransport::Core::LinkReactor final
 
  private:
   Core& core_;
-  std::shared_ptr<grpc::Channel> channel_;
   const std::shared_ptr<GrpcLink> link_;
   grpc::ClientContext context_;
 };
 
 GrpcTransport::Core::~Core() {
   *alive_ = false;
-  std::vector<std::shared_ptr<GrpcLink>> links;
+  std::vector<Activity*> busy;
   {
     absl::MutexLock lock(&mutex_);
-    for (const auto& [context, link] : busy_) {
-      if (link != nullptr) {
-        links.push_back(link);
-      } else {
-        context->TryCancel();
-      }
-    }
+    for (const auto& [activity, owned] : busy_) busy.push_back(activity);
   }
-  // Not under the lock: a link may be done right here.
-  for (const std::shared_ptr<GrpcLink>& link : links) {
-    link->Close(absl::UnavailableError("transport is gone"), absl::OkStatus());
+  // Not under the lock: a link may be done right here. Nothing is destroyed
+  // meanwhile, for only this thread does that.
+  for (Activity* const activity : busy) activity->Cancel();
+  Activities done;
+  {
+    absl::MutexLock lock(&mutex_);
+    mutex_.Await(absl::Condition(
+        +[](Activities* activities) { return activities->empty(); }, &busy_));
+    done.swap(done_);
   }
+}
+
+void GrpcTransport::Core::Done(Activity* activity) {
   absl::MutexLock lock(&mutex_);
-  mutex_.Await(absl::Condition(
-      +[](decltype(busy_)* busy) { return busy->empty(); }, &busy_));
+  // Before the activity leaves `busy_`, which the executor's end waits for.
+  executor_.Run([this, alive = alive_, activity] {
+    if (*alive) Finish(activity);
+  });
+  auto owned = busy_.extract(activity);
+  done_.insert(std::move(owned));
+}
+
+void GrpcTransport::Core::Finish(Activity* activity) {
+  std::unique_ptr<Activity> owned;
+  {
+    absl::MutexLock lock(&mutex_);
+    owned = std::move(done_.extract(activity).mapped());
+  }
+  owned->Finished();  // may destroy this
 }
 
 std::shared_ptr<grpc::Channel> GrpcTransport::Core::ChannelTo(
@@ -268,36 +343,9 @@ void GrpcTransport::Core::Call(const Endpoint& endpoint,
     });
     return;
   }
-  const auto call = std::make_shared<PendingCall>();
-  const absl::Duration limit =
-      std::clamp(timeout, absl::ZeroDuration(), kMaxCallTimeout);
-  call->context.set_deadline(gpr_time_add(
-      gpr_now(GPR_CLOCK_MONOTONIC),
-      gpr_time_from_millis(absl::ToInt64Milliseconds(limit), GPR_TIMESPAN)));
-  call->request = BufferOf(std::move(request));
-  call->done = std::move(done);
-  Add(call->context, nullptr);
-  grpc::GenericStub stub(ChannelTo(endpoint));
-  stub.UnaryCall(
-      &call->context, std::string(method), {}, &call->request, &call->reply,
-      [this, call](grpc::Status status) {
-        const bool answered =
-            call->context.GetServerTrailingMetadata().count(kAnsweredKey) > 0;
-        executor_.Run([alive = alive_, recorder = recorder_, call, answered,
-                       status = std::move(status)] {
-          // Taken out, so that it is destroyed here and not by gRPC.
-          CallDone done = std::move(call->done);
-          if (!*alive) return;
-          if (!status.ok()) {
-            done(FromGrpc(status, answered));
-            return;
-          }
-          std::string reply = BytesOf(call->reply);
-          if (recorder != nullptr) recorder->Record("rpc-reply-in", reply);
-          done(std::move(reply));
-        });
-        Remove(call->context);
-      });
+  Own(std::make_unique<PendingCall>(*this, std::move(request), std::move(done)))
+      .Start(ChannelTo(endpoint), method,
+             std::clamp(timeout, absl::ZeroDuration(), kMaxCallTimeout));
 }
 
 std::unique_ptr<FrameLink> GrpcTransport::Core::OpenLink(
@@ -305,8 +353,7 @@ std::unique_ptr<FrameLink> GrpcTransport::Core::OpenLink(
   auto link = std::make_shared<GrpcLink>(executor_, recorder_);
   link->Listen(events);
   if (IsSocketAddress(endpoint.address)) {
-    auto* const reactor = new LinkReactor(*this, ChannelTo(endpoint), link);
-    link->Start(*reactor);
+    Own(std::make_unique<LinkReactor>(*this, link)).Start(ChannelTo(endpoint));
   } else {
     link->OnDone(absl::UnavailableError("not an IP address and port"));
   }
