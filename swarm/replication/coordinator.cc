@@ -115,9 +115,9 @@ void Coordinator::Add(Pending& pending, absl::StatusOr<Receipt> receipt) {
   } else if (absl::IsAborted(receipt.status())) {
     pending.superseded = true;
   }
-  const size_t possible = pending.receipts.size() + pending.outstanding;
-  if (pending.receipts.size() >= pending.quorum ||
-      possible < pending.quorum) {
+  // Also where a majority can no longer be had the rest is waited for: the
+  // client adds up receipts of several attempts.
+  if (pending.receipts.size() >= pending.quorum || pending.outstanding == 0) {
     Answer(pending);
   }
 }
