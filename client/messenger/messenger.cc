@@ -820,8 +820,18 @@ absl::Status Messenger::StoreRetrieved(ReceiveRun& run, size_t index,
   for (const NamedRoute& route : retrieved.routes) {
     run.report.routes.push_back(route);
   }
+  // Members list in no particular order. A text expires a fixed time after it
+  // was queued, so this is the order in which a sender wrote.
+  std::vector<const MailMessage*> ordered;
   for (const MailMessage& message : retrieved.messages) {
-    RETURN_IF_ERROR(StoreOne(run, index, message));
+    ordered.push_back(&message);
+  }
+  std::stable_sort(ordered.begin(), ordered.end(),
+                   [](const MailMessage* a, const MailMessage* b) {
+                     return a->expiry < b->expiry;
+                   });
+  for (const MailMessage* message : ordered) {
+    RETURN_IF_ERROR(StoreOne(run, index, *message));
   }
   const ReadTarget& target = run.boxes[index].target;
   return env_.store.Transaction([&]() -> absl::Status {

@@ -27,10 +27,9 @@ class MailboxReader final {
   // A pairwise mailbox, by its read key (copied).
   static MailboxReader Pairwise(const crypto::Ed25519PrivateKey& read_key,
                                 const crypto::Ed25519PublicKey& write_key) {
-    return MailboxReader(swarm::MailboxAddress::ForPair(read_key.public_key(),
-                                                        write_key),
-                         swarm::MailboxNamespace::kPairwise, read_key,
-                         write_key);
+    return MailboxReader(
+        swarm::MailboxAddress::ForPair(read_key.public_key(), write_key),
+        swarm::MailboxNamespace::kPairwise, read_key, write_key);
   }
 
   const swarm::MailboxAddress& address() const { return address_; }

@@ -12,8 +12,8 @@ constexpr uint8_t kSwarmStorageService = 1;
 
 absl::Status StatusOf(const swarm::v1::ClientResponse& response) {
   if (response.code() == 0) return absl::OkStatus();
-  if (response.code() > static_cast<uint32_t>(
-                            absl::StatusCode::kUnauthenticated)) {
+  if (response.code() >
+      static_cast<uint32_t>(absl::StatusCode::kUnauthenticated)) {
     return absl::UnknownError("the member gave an unknown code");
   }
   return absl::Status(static_cast<absl::StatusCode>(response.code()),

@@ -5,17 +5,17 @@
 namespace messenger::client {
 
 void OnionClientRequester::Send(Request request, Done done) {
-  onion_.Send({.destination = request.destination,
-               .swarm = std::move(request.swarm),
-               .service = request.service,
-               .bytes = std::move(request.bytes),
-               .reply_cells = request.reply_cells,
-               .timeout = request.timeout},
-              [done = std::move(done)](
-                  absl::StatusOr<std::string> reply,
-                  const routing::RequestRoute& route) mutable {
-                done(std::move(reply), RequestRoute{.hops = route.hops});
-              });
+  onion_.Send(
+      {.destination = request.destination,
+       .swarm = std::move(request.swarm),
+       .service = request.service,
+       .bytes = std::move(request.bytes),
+       .reply_cells = request.reply_cells,
+       .timeout = request.timeout},
+      [done = std::move(done)](absl::StatusOr<std::string> reply,
+                               const routing::RequestRoute& route) mutable {
+        done(std::move(reply), RequestRoute{.hops = route.hops});
+      });
 }
 
 }  // namespace messenger::client

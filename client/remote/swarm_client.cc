@@ -63,7 +63,8 @@ struct SwarmClient::State {
   template <typename T>
   void Refuse(absl::Status status, Done<T> done) {
     executor.Run([weak = std::weak_ptr<const bool>(alive),
-                  status = std::move(status), done = std::move(done)]() mutable {
+                  status = std::move(status),
+                  done = std::move(done)]() mutable {
       if (!weak.expired()) done(std::move(status));
     });
   }
@@ -111,9 +112,9 @@ void SwarmClient::Store(const StoreTarget& target, const std::string& payload,
     store.set_signature(std::string(
         swarm::SignWrite(*target.write_key, id, expiry_ms).bytes()));
   }
-  state_->Write(
-      request, {.id = id, .mailbox = target.mailbox, .expiry_ms = expiry_ms},
-      std::move(done));
+  state_->Write(request,
+                {.id = id, .mailbox = target.mailbox, .expiry_ms = expiry_ms},
+                std::move(done));
 }
 
 void SwarmClient::Delete(const MailboxReader& reader,

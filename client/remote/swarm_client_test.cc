@@ -65,8 +65,8 @@ class SwarmClientTest : public ::testing::Test {
     return MailboxReader::Inbox(account_.id(), account_.signing_key());
   }
 
-  absl::StatusOr<StoreOutcome> Store(
-      const std::string& payload, absl::Duration ttl = absl::Hours(1)) {
+  absl::StatusOr<StoreOutcome> Store(const std::string& payload,
+                                     absl::Duration ttl = absl::Hours(1)) {
     return StoreUntil(payload, In(ttl));
   }
   absl::StatusOr<StoreOutcome> StoreUntil(const std::string& payload,
@@ -78,8 +78,7 @@ class SwarmClientTest : public ::testing::Test {
   absl::StatusOr<RetrieveOutcome> Read(MailboxReader reader,
                                        Cursors cursors = {}) {
     return Await<RetrieveOutcome>([&](Done<RetrieveOutcome> done) {
-      client_.Retrieve(std::move(reader), std::move(cursors),
-                       std::move(done));
+      client_.Retrieve(std::move(reader), std::move(cursors), std::move(done));
     });
   }
   std::vector<std::string> Mailbox() {
@@ -103,10 +102,9 @@ class SwarmClientTest : public ::testing::Test {
         PairTarget().mailbox, MailboxNamespace::kPairwise, payload);
     int holding = 0;
     for (const int i : Members()) {
-      const auto page =
-          swarm_.node(i).store->List(PairTarget().mailbox,
-                                     MailboxNamespace::kPairwise, 0, 0, 1000,
-                                     1 << 30);
+      const auto page = swarm_.node(i).store->List(PairTarget().mailbox,
+                                                   MailboxNamespace::kPairwise,
+                                                   0, 0, 1000, 1 << 30);
       for (const auto& message : page->messages) holding += message.id == id;
     }
     return holding;
@@ -116,8 +114,9 @@ class SwarmClientTest : public ::testing::Test {
   void Lie(int i, std::function<void(swarm::v1::ClientResponse&)> edit) {
     lies_[swarm_.node(i).id] = std::move(edit);
     requester_.set_reply_filter(
-        [this](const routing::NodeId& node, absl::StatusOr<std::string> reply)
-            -> absl::StatusOr<std::string> {
+        [this](
+            const routing::NodeId& node,
+            absl::StatusOr<std::string> reply) -> absl::StatusOr<std::string> {
           const auto lie = lies_.find(node);
           if (lie == lies_.end() || !reply.ok()) return reply;
           swarm::v1::ClientResponse response;
@@ -129,9 +128,8 @@ class SwarmClientTest : public ::testing::Test {
 
   swarm::SimulatedSwarm swarm_;
   FakeOnionRequester requester_{
-      swarm_.executor(),
-      [this](const routing::NodeId& node, uint8_t service, std::string request,
-             routing::Reply reply) {
+      swarm_.executor(), [this](const routing::NodeId& node, uint8_t service,
+                                std::string request, routing::Reply reply) {
         swarm_.Deliver(node, service, std::move(request), std::move(reply));
       }};
   SwarmClient client_{requester_, swarm_.directory(), swarm_.clock(),
@@ -261,8 +259,7 @@ TEST_F(SwarmClientTest, ForgedReceiptsNeverCount) {
   const std::vector<int> members = Members();
   const int liar = members[0];
   int outsider = 0;
-  while (std::find(members.begin(), members.end(), outsider) !=
-         members.end()) {
+  while (std::find(members.begin(), members.end(), outsider) != members.end()) {
     ++outsider;
   }
   const auto real_receipt = [&](int i, const swarm::ReceiptSubject& about) {
@@ -277,8 +274,7 @@ TEST_F(SwarmClientTest, ForgedReceiptsNeverCount) {
   std::vector<std::pair<std::string, std::vector<swarm::Receipt>>> lies = {
       {"signed by a stranger",
        {swarm::SignReceipt(forger, subject, swarm_.node(members[1]).id, 1, 1),
-        swarm::SignReceipt(forger, subject, swarm_.node(members[2]).id, 1,
-                           1)}},
+        swarm::SignReceipt(forger, subject, swarm_.node(members[2]).id, 1, 1)}},
       {"of a node that is no member", {real_receipt(outsider, subject)}},
       {"the liar's own, many times",
        {real_receipt(liar, subject), real_receipt(liar, subject),
@@ -344,8 +340,7 @@ TEST_F(SwarmClientTest, ALyingMemberCanNeitherHideNorAlterMessages) {
   });
   EXPECT_THAT(Mailbox(), ElementsAre("one", "two"));
   Lie(Members()[0], [](swarm::v1::ClientResponse& response) {
-    for (auto& message :
-         *response.mutable_retrieve()->mutable_messages()) {
+    for (auto& message : *response.mutable_retrieve()->mutable_messages()) {
       message.set_payload("changed");
     }
   });
@@ -353,12 +348,12 @@ TEST_F(SwarmClientTest, ALyingMemberCanNeitherHideNorAlterMessages) {
   ASSERT_THAT(outcome, IsOk());
   // It can add what it likes, under the hash of that and not another.
   for (const RetrievedMessage& message : outcome->messages) {
-    EXPECT_EQ(message.id,
-              swarm::ComputeMessageId(PairTarget().mailbox,
-                                      MailboxNamespace::kPairwise,
-                                      message.payload));
+    EXPECT_EQ(message.id, swarm::ComputeMessageId(PairTarget().mailbox,
+                                                  MailboxNamespace::kPairwise,
+                                                  message.payload));
   }
-  EXPECT_THAT(Payloads(*outcome), UnorderedElementsAre("changed", "one", "two"));
+  EXPECT_THAT(Payloads(*outcome),
+              UnorderedElementsAre("changed", "one", "two"));
 }
 
 TEST_F(SwarmClientTest, AMemberThatNeverStopsPagingIsCutOff) {
@@ -395,8 +390,7 @@ TEST_F(SwarmClientTest, CursorsSkipWhatWasReadAndNothingElse) {
   ASSERT_THAT(first, IsOk());
   EXPECT_THAT(Payloads(*first), ElementsAre("one"));
   EXPECT_THAT(first->cursors, SizeIs(3));
-  absl::StatusOr<RetrieveOutcome> nothing =
-      Read(PairReader(), first->cursors);
+  absl::StatusOr<RetrieveOutcome> nothing = Read(PairReader(), first->cursors);
   ASSERT_THAT(nothing, IsOk());
   EXPECT_THAT(nothing->messages, IsEmpty());
   EXPECT_EQ(nothing->cursors, first->cursors);
@@ -439,7 +433,7 @@ TEST_F(SwarmClientTest, ReadingSaysWhenTooFewMembersAnswered) {
 TEST_F(SwarmClientTest, LargeMailboxesComeInPagesThatFitTheirCells) {
   std::set<std::string> sent;
   for (int i = 0; i < 9; ++i) {
-    const size_t size = i % 3 == 0 ? swarm::kMaxPayloadBytes
+    const size_t size = i % 3 == 0   ? swarm::kMaxPayloadBytes
                         : i % 3 == 1 ? 4'096
                                      : 1;
     std::string payload(size, static_cast<char>('a' + i));
@@ -513,8 +507,7 @@ TEST_F(SwarmClientTest, AnybodyWritesToAnInboxAndItsOwnerReads) {
   EXPECT_THAT(Payloads(*read), ElementsAre("request"));
   // With another account's key the members refuse.
   const AccountKeys stranger = AccountKeys::Generate(swarm_.random());
-  EXPECT_THAT(Read(MailboxReader::Inbox(account_.id(),
-                                        stranger.signing_key())),
+  EXPECT_THAT(Read(MailboxReader::Inbox(account_.id(), stranger.signing_key())),
               StatusIs(absl::StatusCode::kUnavailable));
 }
 
@@ -522,13 +515,13 @@ TEST_F(SwarmClientTest, OversizedRequestsAreRefusedBeforeTheyAreSent) {
   EXPECT_THAT(Store(std::string(swarm::kMaxPayloadBytes + 1, 'x')),
               StatusIs(absl::StatusCode::kInvalidArgument));
   EXPECT_THAT(Store(""), StatusIs(absl::StatusCode::kInvalidArgument));
-  EXPECT_THAT(
-      Await<StoreOutcome>([&](Done<StoreOutcome> done) {
-        client_.Delete(PairReader(),
-                       std::vector<swarm::MessageId>(swarm::kMaxDeleteIds + 1),
-                       std::move(done));
-      }),
-      StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(Await<StoreOutcome>([&](Done<StoreOutcome> done) {
+                client_.Delete(
+                    PairReader(),
+                    std::vector<swarm::MessageId>(swarm::kMaxDeleteIds + 1),
+                    std::move(done));
+              }),
+              StatusIs(absl::StatusCode::kInvalidArgument));
   EXPECT_THAT(requester_.sent(), IsEmpty());
 }
 
@@ -612,8 +605,8 @@ TEST_F(SwarmRecordTest, FullNamespacesAreReadWhole) {
   for (size_t i = 0; i < swarm::kMaxRecordsPerNamespace; ++i) {
     swarm::RecordKey key;
     key.data()[15] = static_cast<char>(i);
-    expected.push_back(std::string(swarm::kMaxRecordBodyBytes,
-                                   static_cast<char>('a' + i)));
+    expected.push_back(
+        std::string(swarm::kMaxRecordBodyBytes, static_cast<char>('a' + i)));
     ASSERT_THAT(Put(1, expected.back(), key), IsOk());
   }
   EXPECT_EQ(Bodies(), expected);
@@ -634,17 +627,16 @@ TEST_F(SwarmRecordTest, TooFewAnswersAreAnError) {
 TEST(SwarmClientLifeTest, DestroyingTheClientEndsItsOperations) {
   swarm::SimulatedSwarm swarm(8);
   FakeOnionRequester requester(
-      swarm.executor(),
-      [&](const routing::NodeId& node, uint8_t service, std::string request,
-          routing::Reply reply) {
+      swarm.executor(), [&](const routing::NodeId& node, uint8_t service,
+                            std::string request, routing::Reply reply) {
         swarm.Deliver(node, service, std::move(request), std::move(reply));
       });
   const AccountKeys account = AccountKeys::Generate(swarm.random());
   for (const absl::Duration life :
        {absl::ZeroDuration(), absl::Milliseconds(100), absl::Seconds(1)}) {
-    auto client = std::make_unique<SwarmClient>(
-        requester, swarm.directory(), swarm.clock(), swarm.executor(),
-        swarm.random());
+    auto client = std::make_unique<SwarmClient>(requester, swarm.directory(),
+                                                swarm.clock(), swarm.executor(),
+                                                swarm.random());
     bool told = false;
     swarm.Crash(0);
     client->Retrieve(MailboxReader::Inbox(account.id(), account.signing_key()),
@@ -665,9 +657,8 @@ TEST(SwarmClientLifeTest, DestroyingTheClientEndsItsOperations) {
 TEST(SwarmClientSmallNetworkTest, ANetworkTooSmallForItsQuorumStoresNothing) {
   swarm::SimulatedSwarm swarm(1);
   FakeOnionRequester requester(
-      swarm.executor(),
-      [&](const routing::NodeId& node, uint8_t service, std::string request,
-          routing::Reply reply) {
+      swarm.executor(), [&](const routing::NodeId& node, uint8_t service,
+                            std::string request, routing::Reply reply) {
         swarm.Deliver(node, service, std::move(request), std::move(reply));
       });
   SwarmClient client(requester, swarm.directory(), swarm.clock(),

@@ -44,8 +44,7 @@ SwarmRetrieval::~SwarmRetrieval() {
 }
 
 void SwarmRetrieval::Start() {
-  deadline_ =
-      executor_.RunAfter(options_.read_deadline, [this] { Finish(); });
+  deadline_ = executor_.RunAfter(options_.read_deadline, [this] { Finish(); });
   executor_.Run([this, weak = std::weak_ptr<const bool>(alive_)] {
     if (!weak.expired()) Begin();
   });
@@ -82,8 +81,7 @@ void SwarmRetrieval::AskForPage(const routing::NodeId& member) {
       .cursor = cursor.seq,
       .incarnation = cursor.incarnation,
       .limit = swarm::kMaxPageRows,
-      .timestamp_ms =
-          static_cast<uint64_t>(absl::ToUnixMillis(clock_.Now())),
+      .timestamp_ms = static_cast<uint64_t>(absl::ToUnixMillis(clock_.Now())),
       .nonce = random_.Fixed<swarm::RequestNonce>()};
   swarm::v1::ClientRequest request;
   swarm::v1::RetrieveRequest& retrieve = *request.mutable_retrieve();
@@ -94,19 +92,18 @@ void SwarmRetrieval::AskForPage(const routing::NodeId& member) {
   retrieve.set_limit(terms.limit);
   retrieve.set_timestamp_ms(terms.timestamp_ms);
   retrieve.set_nonce(std::string(terms.nonce.bytes()));
-  retrieve.set_reader_key(
-      std::string(reader_.read_key().public_key().bytes()));
+  retrieve.set_reader_key(std::string(reader_.read_key().public_key().bytes()));
   if (reader_.write_key().has_value()) {
     retrieve.set_write_key(std::string(reader_.write_key()->bytes()));
   }
-  retrieve.set_signature(std::string(
-      swarm::SignRetrieve(reader_.read_key(), terms).bytes()));
+  retrieve.set_signature(
+      std::string(swarm::SignRetrieve(reader_.read_key(), terms).bytes()));
   retrieve.set_page_bytes(
       static_cast<uint32_t>(ReplyBytes(cells) - kPageEnvelopeBytes));
   caller_.Call(member, members_, request.SerializeAsString(), cells,
                options_.request_timeout,
-               [this, member, weak = std::weak_ptr<const bool>(alive_)](
-                   MemberAnswer answer) {
+               [this, member,
+                weak = std::weak_ptr<const bool>(alive_)](MemberAnswer answer) {
                  if (!weak.expired()) OnAnswer(member, std::move(answer));
                });
 }
@@ -142,10 +139,10 @@ bool SwarmRetrieval::TakePage(const routing::NodeId& member, Listing& listing,
     bytes_ += message.payload().size();
     const uint64_t expiry_ms = std::min<uint64_t>(
         message.expiry_ms(), std::numeric_limits<int64_t>::max() / 2'000'000);
-    it->second = {.id = id,
-                  .payload = message.payload(),
-                  .expiry =
-                      absl::FromUnixMillis(static_cast<int64_t>(expiry_ms))};
+    it->second = {
+        .id = id,
+        .payload = message.payload(),
+        .expiry = absl::FromUnixMillis(static_cast<int64_t>(expiry_ms))};
   }
   cursor = {.incarnation = page.incarnation(), .seq = page.next_cursor()};
   return true;
@@ -179,8 +176,8 @@ void SwarmRetrieval::OnAnswer(const routing::NodeId& member,
 }
 
 void SwarmRetrieval::FinishIfDone() {
-  const bool reading = std::any_of(
-      listings_.begin(), listings_.end(), [](const auto& entry) {
+  const bool reading =
+      std::any_of(listings_.begin(), listings_.end(), [](const auto& entry) {
         return entry.second.state == Listing::kReading;
       });
   if (!reading) return Finish();
@@ -198,11 +195,11 @@ void SwarmRetrieval::Finish() {
   // `done` may destroy this.
   Done done = std::move(done_);
   if (outcome_.members_answered == 0) {
-    return done(absl::UnavailableError(
-        "no member of the swarm could be reached"));
+    return done(
+        absl::UnavailableError("no member of the swarm could be reached"));
   }
-  outcome_.complete = !outcome_.more && static_cast<size_t>(
-                          outcome_.members_answered) >= quorum_;
+  outcome_.complete = !outcome_.more &&
+                      static_cast<size_t>(outcome_.members_answered) >= quorum_;
   for (auto& [id, message] : messages_) {
     outcome_.messages.push_back(std::move(message));
   }

@@ -24,8 +24,7 @@ bool WillNotGetBetter(absl::StatusCode code) {
 
 }  // namespace
 
-SwarmWrite::SwarmWrite(MemberCaller& caller,
-                       swarm::CurrentPlacement& placement,
+SwarmWrite::SwarmWrite(MemberCaller& caller, swarm::CurrentPlacement& placement,
                        routing::Executor& executor, crypto::Random& random,
                        const SwarmClientOptions& options, std::string request,
                        const swarm::ReceiptSubject& subject, Done done)
@@ -72,18 +71,17 @@ void SwarmWrite::TryNext() {
     // In random order; members that do not run come last.
     round_ = members;
     random_.Shuffle(round_.begin(), round_.end());
-    std::stable_partition(
-        round_.begin(), round_.end(), [&](const routing::NodeId& id) {
-          return !placement->consensus().Find(id)->running;
-        });
+    std::stable_partition(round_.begin(), round_.end(),
+                          [&](const routing::NodeId& id) {
+                            return !placement->consensus().Find(id)->running;
+                          });
   }
   const routing::NodeId member = round_.back();
   round_.pop_back();
   ++outcome_.attempts;
-  caller_.Call(member, members, request_, kReplyCells,
-               options_.request_timeout,
-               [this, member, weak = std::weak_ptr<const bool>(alive_)](
-                   MemberAnswer answer) {
+  caller_.Call(member, members, request_, kReplyCells, options_.request_timeout,
+               [this, member,
+                weak = std::weak_ptr<const bool>(alive_)](MemberAnswer answer) {
                  if (!weak.expired()) OnAnswer(member, std::move(answer));
                });
 }
@@ -129,13 +127,12 @@ void SwarmWrite::OnAnswer(const routing::NodeId& member, MemberAnswer answer) {
   const size_t quorum = static_cast<size_t>(placement_.Get()->write_quorum());
   if (outcome_.holders.size() >= quorum) return Finish(absl::OkStatus());
   const absl::StatusCode code = answer.status.code();
-  last_error_ =
-      code == absl::StatusCode::kFailedPrecondition ||
-              code == absl::StatusCode::kResourceExhausted
-          ? answer.status
-          : absl::UnavailableError(absl::StrCat(
-                outcome_.holders.size(), " of ", quorum,
-                " needed members of the swarm have confirmed"));
+  last_error_ = code == absl::StatusCode::kFailedPrecondition ||
+                        code == absl::StatusCode::kResourceExhausted
+                    ? answer.status
+                    : absl::UnavailableError(absl::StrCat(
+                          outcome_.holders.size(), " of ", quorum,
+                          " needed members of the swarm have confirmed"));
   if (WillNotGetBetter(code)) {
     refusals_[code].insert(member);
     if (refusals_[code].size() >= kBelievedRefusals) {

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "client/session/identity_record.h"
@@ -100,9 +101,7 @@ TEST_F(SessionVectorsTest, AConversationIsByteForByteThatOfTheModel) {
   int sealed = 0;
   int opened = 0;
   for (int step = 0; step < 1000; ++step) {
-    char name[16];
-    snprintf(name, sizeof(name), "step.%03d", step);
-    const std::string prefix(name);
+    const std::string prefix = absl::StrFormat("step.%03d", step);
     if (Has(prefix + ".seal")) {
       const auto who = static_cast<size_t>(Vector(prefix + ".seal")[0]);
       ASSERT_TRUE(sessions[who].has_value());

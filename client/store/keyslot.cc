@@ -144,8 +144,8 @@ absl::StatusOr<crypto::SecretBytes<32>> SealingKey(
   }
   const auto prk =
       crypto::HkdfSha512Extract("nm/v1/keyslot", {stretched.Expose()});
-  return crypto::HkdfSha512Expand<32>(prk.Expose(), crypto::KdfLabel::kKeyEncryption,
-                                      SlotHeader(slot));
+  return crypto::HkdfSha512Expand<32>(
+      prk.Expose(), crypto::KdfLabel::kKeyEncryption, SlotHeader(slot));
 }
 
 absl::Status Seal(Slot& slot, const DatabaseKey& key,

@@ -107,9 +107,11 @@ absl::Status WaitUntilReady(
   std::string last;
   auto ready = [&] {
     const Readiness& now = prober.readiness();
+    // One line for the first answer and one for the last, not one for each.
+    const int answers = now.answering_storage_nodes;
     const std::string words = absl::StrCat(
         now.directory, " ", now.running_relays, " ", now.running_storage_nodes,
-        " ", now.answering_storage_nodes);
+        " ", answers == 0 ? "none" : (answers < nodes ? "some" : "all"));
     if (words != last) {
       last = words;
       on_change(now);
