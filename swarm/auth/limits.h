@@ -1,4 +1,4 @@
-// Bounds that clients and members agree on (swarm/SPEC.md, section 2). Bounds
+// Bounds that clients and members agree on (swarm/SPEC.md, section 8). Bounds
 // that only concern our implementation stand where they are used.
 
 #ifndef SWARM_AUTH_LIMITS_H_
