@@ -18,9 +18,11 @@ namespace {
 // the client's clock to the minute.
 constexpr uint64_t kExpirySpreadMinutes = 3;
 
-// A guard that lets so many requests in a row run into their timeout, without
-// a single frame in between, is not used for a while.
-constexpr int kSilentTimeouts = 2;
+// A guard that has been silent for so long while requests wait for it is asked
+// whether it is there, and given up if it does not answer in time.
+constexpr absl::Duration kSilenceBeforeProbe = absl::Seconds(2);
+constexpr absl::Duration kProbeTimeout = absl::Seconds(2);
+constexpr char kPingMethod[] = "/messenger.routing.v1.Relay/Ping";
 
 }  // namespace
 
@@ -40,7 +42,7 @@ class OnionClient::GuardLink final : public FrameLinkEvents {
   }
 
   void OnFrame(std::string frame) override {
-    silent_timeouts = 0;
+    last_heard = client_.clock_.Now();
     const absl::StatusOr<FrameHeader> header = ParseFrameHeader(frame);
     if (!header.ok()) return frames->Close();  // OnClosed() follows
     if (!pending.contains(header->circuit_id)) return;
@@ -60,7 +62,10 @@ class OnionClient::GuardLink final : public FrameLinkEvents {
   const Endpoint endpoint;
   std::unique_ptr<FrameLink> frames;
   absl::flat_hash_map<uint64_t, Pending> pending;
-  int silent_timeouts = 0;
+  // When a frame came, or the first request began to wait for one.
+  absl::Time last_heard;
+  TimerId watch = 0;
+  bool probing = false;
   bool blameless = false;  // whose end says nothing against the guard
 
  private:
@@ -84,6 +89,7 @@ OnionClient::~OnionClient() {
     for (const auto& [id, pending] : link->pending) {
       executor_.Cancel(pending.timer);
     }
+    executor_.Cancel(link->watch);
   }
 }
 
@@ -137,6 +143,8 @@ absl::Status OnionClient::Start(const Request& request, Done& done,
     link.frames->Send(
         EncodeFrame({.type = FrameType::kCell, .circuit_id = id}, body));
   }
+  if (link.pending.empty()) link.last_heard = now;
+  Watch(link);
   route.hops = std::move(hops);
   const TimerId timer = executor_.RunAfter(
       request.timeout,
@@ -228,19 +236,47 @@ void OnionClient::OnHopError(GuardLink& link, uint64_t id, int hop,
 void OnionClient::OnTimeout(uint64_t number, uint64_t id) {
   const auto it = links_.find(number);
   if (it == links_.end() || !it->second->pending.contains(id)) return;
+  Abandon(*it->second, id,
+          absl::DeadlineExceededError("no reply in time; outcome unknown"));
+}
+
+void OnionClient::Watch(GuardLink& link) {
+  if (link.watch != 0 || link.probing) return;
+  const absl::Duration wait =
+      link.last_heard + kSilenceBeforeProbe - clock_.Now();
+  link.watch =
+      executor_.RunAfter(std::max(wait, absl::Milliseconds(1)),
+                         [this, number = link.number] { OnWatch(number); });
+}
+
+void OnionClient::OnWatch(uint64_t number) {
+  const auto it = links_.find(number);
+  if (it == links_.end()) return;
   GuardLink& link = *it->second;
-  const absl::Status status =
-      absl::DeadlineExceededError("no reply in time; outcome unknown");
-  if (++link.silent_timeouts < kSilentTimeouts) {
-    return Abandon(link, id, status);
-  }
-  paths_.ReportFailure(link.guard, clock_.Now());
-  Finish(link, id, status);
-  link.blameless = true;  // it was reported just now
-  link.frames->Close();   // OnClosed() follows
-  const auto current = link_of_guard_.find(link.guard);
-  if (current != link_of_guard_.end() && current->second == number) {
-    link_of_guard_.erase(current);
+  link.watch = 0;
+  if (link.pending.empty()) return;
+  if (clock_.Now() < link.last_heard + kSilenceBeforeProbe) return Watch(link);
+  link.probing = true;
+  transport_.Call(
+      link.endpoint, kPingMethod, "", kProbeTimeout,
+      [this, alive = std::weak_ptr(alive_),
+       number](const absl::StatusOr<std::string>& answer) {
+        if (alive.expired()) return;
+        // Any word of its own will do.
+        OnProbed(number, answer.ok() || absl::IsUnimplemented(answer.status()));
+      });
+}
+
+void OnionClient::OnProbed(uint64_t number, bool there) {
+  const auto it = links_.find(number);
+  if (it == links_.end()) return;
+  GuardLink& link = *it->second;
+  link.probing = false;
+  if (there) {
+    link.last_heard = clock_.Now();
+    if (!link.pending.empty()) Watch(link);
+  } else {
+    link.frames->Close();  // OnClosed() reports the guard
   }
 }
 
@@ -248,6 +284,7 @@ void OnionClient::OnLinkClosed(GuardLink& link) {
   const auto it = links_.find(link.number);
   const std::unique_ptr<GuardLink> closed = std::move(it->second);
   links_.erase(it);
+  executor_.Cancel(closed->watch);
   const auto current = link_of_guard_.find(closed->guard);
   if (current != link_of_guard_.end() && current->second == closed->number) {
     link_of_guard_.erase(current);

@@ -96,6 +96,11 @@ class OnionClient final {
   void OnCell(GuardLink& link, uint64_t id, absl::string_view body);
   void OnHopError(GuardLink& link, uint64_t id, int hop, absl::StatusCode code);
   void OnTimeout(uint64_t link, uint64_t id);
+  // Looks after a link on which requests wait: a guard that says nothing for
+  // a while is asked whether it is there.
+  void Watch(GuardLink& link);
+  void OnWatch(uint64_t link);
+  void OnProbed(uint64_t link, bool there);
   void OnLinkClosed(GuardLink& link);
   // Takes the request off its link and tells the caller.
   void Finish(GuardLink& link, uint64_t id, absl::StatusOr<std::string> result);

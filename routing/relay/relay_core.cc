@@ -9,6 +9,11 @@
 #include "routing/onion/geometry.h"
 
 namespace messenger::routing {
+namespace {
+
+constexpr char kPingMethod[] = "/messenger.routing.v1.Relay/Ping";
+
+}  // namespace
 
 // One link, opened by a peer (inbound) or by us to a next hop.
 class RelayCore::Link final : public FrameLinkEvents {
@@ -34,6 +39,8 @@ class RelayCore::Link final : public FrameLinkEvents {
   std::optional<NodeId> next;
   Endpoint endpoint;
   bool heard = false;  // at least one frame came back
+  // When a frame came back, or the first circuit began to wait for one.
+  absl::Time last_heard;
   absl::Time last_used;
   absl::Time tokens_at;
 
@@ -79,6 +86,7 @@ void RelayCore::OnFrame(Link& link, std::string frame) {
     return link.frames->Close();  // OnClosed() follows
   }
   link.heard = true;
+  link.last_heard = clock_.Now();
   if (header->type == FrameType::kPad) return;
   if (header->type == FrameType::kSetup) {
     // Circuits go one way on a link: away from whoever opened it.
@@ -94,8 +102,8 @@ void RelayCore::OnFrame(Link& link, std::string frame) {
     ++counters_.dropped_stray;
     return;
   }
-  circuit->last_used = clock_.Now();
-  link.last_used = circuit->last_used;
+  circuit->last_used = link.last_heard;
+  link.last_used = link.last_heard;
   if (header->type == FrameType::kDestroy) {
     OnDestroy(*circuit, end);
   } else if (link.inbound()) {
@@ -194,6 +202,9 @@ void RelayCore::StartForward(std::unique_ptr<Circuit> circuit,
   }
   if (next->frames->queued_frames() >= limits_.busy_link_frames) {
     return SendError(*circuit, absl::StatusCode::kResourceExhausted);
+  }
+  if (circuits_.CountOnLink(next->number) == 0) {
+    next->last_heard = std::max(circuit->held_until, clock_.Now());
   }
   CircuitEnd onward{next->number, random_.U64()};
   while (circuits_.Find(onward) != nullptr) onward.id = random_.U64();
@@ -428,6 +439,7 @@ RelayCore::Link* RelayCore::LinkTo(const NodeId& node) {
   neighbour.links.resize(limits_.links_per_neighbour);
   LinkNumber& slot = neighbour.links[neighbour.turn++ % neighbour.links.size()];
   const absl::Time now = clock_.Now();
+  if (neighbour.silent) return nullptr;
   Link* const pooled = FindLink(slot);
   // A neighbour that moved gets a new link; the old one ends when it is idle.
   if (pooled != nullptr && pooled->endpoint == record->link) {
@@ -444,6 +456,37 @@ RelayCore::Link* RelayCore::LinkTo(const NodeId& node) {
   links_.emplace(opened->number, std::move(link));
   ScheduleSweep();
   return opened;
+}
+
+void RelayCore::Probe(const NodeId& node, const Endpoint& endpoint) {
+  Neighbour& neighbour = neighbours_[node];
+  if (neighbour.probing) return;
+  neighbour.probing = true;
+  transport_.Call(
+      endpoint, kPingMethod, "", limits_.probe_timeout,
+      [this, alive = std::weak_ptr(alive_),
+       node](const absl::StatusOr<std::string>& answer) {
+        if (alive.expired()) return;
+        // Any word of its own will do.
+        OnProbed(node, answer.ok() || absl::IsUnimplemented(answer.status()));
+      });
+}
+
+void RelayCore::OnProbed(const NodeId& node, bool there) {
+  const auto it = neighbours_.find(node);
+  if (it == neighbours_.end()) return;
+  Neighbour& neighbour = it->second;
+  neighbour.probing = false;
+  if (!there && !neighbour.silent) ++counters_.neighbours_given_up;
+  neighbour.silent = !there;
+  for (const auto& [number, link] : links_) {
+    if (link->next != node) continue;
+    if (there) {
+      link->last_heard = clock_.Now();
+    } else {
+      link->frames->Close();  // OnClosed() tells the circuits' clients
+    }
+  }
 }
 
 void RelayCore::Forget(Circuit& circuit) {
@@ -476,16 +519,28 @@ void RelayCore::Sweep() {
   for (const auto& [number, link] : links_) {
     if (link->inbound()) continue;
     outbound = true;
-    if (circuits_.CountOnLink(number) == 0 &&
-        link->last_used + limits_.link_idle_timeout <= now) {
+    if (circuits_.CountOnLink(number) > 0) {
+      if (link->last_heard + limits_.silence_before_probe <= now) {
+        Probe(*link->next, link->endpoint);
+      }
+    } else if (link->last_used + limits_.link_idle_timeout <= now) {
       link->frames->Close();  // OnClosed() follows
     }
   }
-  absl::erase_if(neighbours_, [&](const auto& entry) {
-    return entry.second.failed_at + limits_.reconnect_pause <= now &&
-           std::all_of(entry.second.links.begin(), entry.second.links.end(),
+  const auto consensus = directory_.current();
+  std::vector<NodeId> silent;
+  absl::erase_if(neighbours_, [&](auto& entry) {
+    const auto& [node, neighbour] = entry;
+    if (neighbour.probing) return false;
+    if (neighbour.silent && consensus->Find(node) != nullptr) {
+      silent.push_back(node);
+      return false;
+    }
+    return neighbour.failed_at + limits_.reconnect_pause <= now &&
+           std::all_of(neighbour.links.begin(), neighbour.links.end(),
                        [](LinkNumber number) { return number == 0; });
   });
+  for (const NodeId& node : silent) Probe(node, consensus->Find(node)->link);
   if (outbound || circuits_.size() > 0 || !neighbours_.empty()) {
     ScheduleSweep();
   }

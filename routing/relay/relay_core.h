@@ -85,6 +85,9 @@ class RelayCore final : public LinkAcceptor {
     std::vector<LinkNumber> links;  // 0: not open
     size_t turn = 0;
     absl::Time failed_at = absl::InfinitePast();
+    // It let a ping go unanswered: no circuits until it answers one.
+    bool silent = false;
+    bool probing = false;
   };
 
   // Events of links.
@@ -122,6 +125,8 @@ class RelayCore final : public LinkAcceptor {
   // Links and the table.
   Link* FindLink(LinkNumber number) const;
   Link* LinkTo(const NodeId& node);
+  void Probe(const NodeId& node, const Endpoint& endpoint);
+  void OnProbed(const NodeId& node, bool there);
   void Forget(Circuit& circuit);
   void ScheduleSweep();
   void Sweep();

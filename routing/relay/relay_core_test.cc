@@ -565,6 +565,45 @@ TEST_F(RelayCoreTest, ACrashOnTheWayIsToldAtOnceByTheHopBefore) {
   }
 }
 
+TEST_F(RelayCoreTest, ANextHopThatFallsSilentIsAskedAndThenGivenUp) {
+  StartNetwork(4);
+  RawCircuit before = Build({0, 1, 2, 3});
+  link_->Send(before.setup);
+  net_->Settle();
+  ASSERT_EQ(ReadReply(before, 1).bytes, "re:ping");
+  net_->links.Partition({net_->host(2).endpoint().address});
+  RawCircuit waiting = Build({0, 1, 2, 3});
+  link_->Send(waiting.setup);
+  net_->executor.RunFor(absl::Seconds(6));
+  EXPECT_EQ(ReadError(waiting),
+            std::make_pair(1, absl::StatusCode::kUnavailable));
+  EXPECT_EQ(net_->relay(1).counters().neighbours_given_up, 1u);
+  // From now on the answer is there at once.
+  RawCircuit next = Build({0, 1, 2, 3});
+  link_->Send(next.setup);
+  net_->executor.RunFor(absl::Milliseconds(500));
+  EXPECT_EQ(ReadError(next), std::make_pair(1, absl::StatusCode::kUnavailable));
+  // Until it answers again.
+  net_->links.Heal();
+  net_->executor.RunFor(absl::Seconds(5));
+  RawCircuit after = Build({0, 1, 2, 3});
+  link_->Send(after.setup);
+  net_->Settle();
+  EXPECT_EQ(ReadReply(after, 1).bytes, "re:ping");
+}
+
+TEST_F(RelayCoreTest, ANextHopThatIsSlowButThereIsWaitedFor) {
+  StartNetwork(4);
+  net_->endpoint(3).HoldReplies();
+  RawCircuit circuit = Build({0, 1, 2, 3});
+  link_->Send(circuit.setup);
+  net_->executor.RunFor(absl::Seconds(50));
+  EXPECT_THAT(Received(), IsEmpty());
+  net_->endpoint(3).Release();
+  net_->Settle();
+  EXPECT_EQ(ReadReply(circuit, 1).bytes, "re:ping");
+}
+
 TEST_F(RelayCoreTest, AFullTableRefusesAndServesThoseInside) {
   StartNetwork(4, {.max_circuits = 3});
   net_->endpoint(3).HoldReplies();

@@ -33,6 +33,7 @@ struct RelayCounters {
   uint64_t circuits_expired = 0;
   uint64_t circuits_of_lost_links = 0;
   uint64_t clients_cut_off = 0;
+  uint64_t neighbours_given_up = 0;  // silent, and no answer to a ping
 };
 
 }  // namespace messenger::routing

@@ -21,7 +21,7 @@ struct RelayLimits {
   // A circuit on which nothing moves, and any circuit.
   absl::Duration circuit_idle_timeout = absl::Seconds(60);
   absl::Duration circuit_life = absl::Minutes(60);
-  absl::Duration sweep_interval = absl::Seconds(5);
+  absl::Duration sweep_interval = absl::Seconds(1);
 
   // Links that others opened.
   size_t max_inbound_links = 4'096;
@@ -33,6 +33,11 @@ struct RelayLimits {
   size_t links_per_neighbour = 2;
   // A neighbour that could not be reached is not tried again for so long.
   absl::Duration reconnect_pause = absl::Seconds(1);
+  // A next hop that has been silent for so long while circuits wait for it is
+  // asked whether it is there, and given up if it does not answer in time.
+  // Far below the keepalive of connections: a person is waiting.
+  absl::Duration silence_before_probe = absl::Seconds(2);
+  absl::Duration probe_timeout = absl::Seconds(2);
   // An outgoing link without circuits is closed.
   absl::Duration link_idle_timeout = absl::Minutes(10);
 
