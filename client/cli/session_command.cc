@@ -1,7 +1,10 @@
 #include "client/cli/session_command.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -9,6 +12,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -158,6 +162,37 @@ const char* StateName(MessageState state) {
       return "failed";
   }
   return "unknown";
+}
+
+// Tests only: the addresses this process has on the network, "127.0.0.1:4711",
+// so that a test can look for them where they must not be.
+void RecordLocalAddresses(routing::Recorder& recorder) {
+  constexpr int kHighestDescriptor = 1024;
+  for (int fd = 0; fd < kHighestDescriptor; ++fd) {
+    sockaddr_storage address;
+    socklen_t size = sizeof(address);
+    if (getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+      continue;
+    }
+    in_addr host;
+    uint16_t port = 0;
+    if (address.ss_family == AF_INET) {
+      const auto& inet = reinterpret_cast<const sockaddr_in&>(address);
+      host = inet.sin_addr;
+      port = ntohs(inet.sin_port);
+    } else if (address.ss_family == AF_INET6) {
+      // gRPC's sockets take both kinds; an IPv4 address is the last 4 bytes.
+      const auto& inet = reinterpret_cast<const sockaddr_in6&>(address);
+      if (!IN6_IS_ADDR_V4MAPPED(&inet.sin6_addr)) continue;
+      std::memcpy(&host, inet.sin6_addr.s6_addr + 12, sizeof(host));
+      port = ntohs(inet.sin6_port);
+    } else {
+      continue;
+    }
+    char text[INET_ADDRSTRLEN];
+    if (inet_ntop(AF_INET, &host, text, sizeof(text)) == nullptr) continue;
+    recorder.Record("local-address", absl::StrCat(text, ":", port));
+  }
 }
 
 // One run of the program.
@@ -450,6 +485,7 @@ Run::Result Run::Connect() {
   messenger_.reset();  // Made again, with mail.
   if (Result failure = OpenMessenger()) return failure;
   const absl::Status connected = connection_->Connect();
+  if (recorder_ != nullptr) RecordLocalAddresses(*recorder_);
   if (!connected.ok()) {
     return Failure{ExitCode::kNetwork,
                    absl::StrCat("The network cannot be reached: ",
@@ -1134,6 +1170,7 @@ ExitCode Run::Execute() {
                                      "\"; session --help lists them.")};
     }
   }
+  if (recorder_ != nullptr) RecordLocalAddresses(*recorder_);
   if (connection_ != nullptr) {
     const absl::Status saved = connection_->Save();
     if (!saved.ok() && !failure) failure = StorageFailure(saved, folder_);

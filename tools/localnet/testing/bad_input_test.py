@@ -1,0 +1,223 @@
+"""Bad input to every command of `session`: one clear sentence, an exit status
+that means something, and nothing lost."""
+
+import os
+import subprocess
+import unittest
+
+import network
+
+USAGE, PIN, NOT_FOUND, NETWORK, STORAGE = 2, 3, 4, 5, 6
+UNKNOWN_ID = "05" + "ab" * 32
+PHRASE = ("amaze buffet cake entrance symptoms tiger lamb maze nestle python "
+          "dusted faxed faxed")
+
+
+class BadInputTest(unittest.TestCase):
+
+    @classmethod
+    def setUpClass(cls):
+        cls.network = network.Network(nodes=6)
+        cls.network.__enter__()
+        cls.addClassCleanup(cls.network.__exit__, None, None, None)
+        cls.ada = cls.network.client("ada")
+        cls.ben = cls.network.client("ben")
+        cls.ada.create("Ada")
+        cls.ben.create("Ben")
+
+    def fails(self, result, code, *hints):
+        self.assertEqual(result.code, code, result)
+        self.assertEqual(len(result.complaints), 1, result)
+        sentence = result.complaints[0]
+        self.assertRegex(sentence, r"^[A-Z\"].*\.$", result)
+        for hint in hints:
+            self.assertIn(hint, sentence)
+        for noise in ("INTERNAL", "terminate", "Aborted", "UNKNOWN", "0x"):
+            self.assertNotIn(noise, result.err)
+
+    def offline(self, *words, stdin=b"", environment=None, name="fresh"):
+        client = self.network.client(name)
+        return client.run(*words, stdin=stdin, environment=environment)
+
+    # -- command line
+
+    def test_wrong_words(self):
+        run = self.ada.run
+        self.fails(run("frobnicate"), USAGE, "frobnicate", "--help")
+        self.fails(run("history", "--lemon"), USAGE, "--lemon")
+        self.fails(run("account", "sell"), USAGE, "create")
+        self.fails(run("contact"), USAGE, "contact add")
+        self.fails(run("send"), USAGE, "WHO")
+        self.fails(run("send", "Ben", "two", "words"), USAGE, "quotes")
+        self.fails(run("safety-number"), USAGE)
+        self.fails(run("history", "--limit", "many"), USAGE, "--limit")
+        other = self.network.client("ada", routing="pigeon")
+        self.fails(other.run("path"), USAGE, "onion or proxy")
+
+    def test_unknown_people(self):
+        run = self.ada.run
+        self.fails(run("send", "Zoe", "hi"), NOT_FOUND, "Zoe")
+        self.fails(run("safety-number", "05abc"), NOT_FOUND, "66")
+        self.fails(run("contact", "add", "06" + "ab" * 32), USAGE)
+        self.fails(run("contact", "add", "zz"), USAGE)
+        self.fails(run("send", self.ada.id, "me"), USAGE, "own")
+
+    def test_an_id_without_keys_keeps_the_text_waiting(self):
+        result = self.ben.run("send", UNKNOWN_ID, "anybody?")
+        self.fails(result, NETWORK, "is kept")
+        states = [m["state"] for m in
+                  self.ben.good("history", UNKNOWN_ID)["messages"]]
+        self.assertEqual(states, ["waiting-for-key"])
+
+    def test_wrong_texts(self):
+        run = self.ada.run
+        self.fails(run("send", self.ben.id, ""), USAGE, "empty")
+        self.fails(run("send", self.ben.id, "-", stdin=b"\xff\xfe"), USAGE,
+                   "UTF-8")
+        self.fails(run("send", self.ben.id, "-", stdin=b"a" * 1_000_001),
+                   USAGE, "1000000")
+        self.fails(run("send", self.ben.id, "--file", "/nonexistent"),
+                   NOT_FOUND, "/nonexistent")
+        self.fails(run("name", "x" * 65), USAGE, "64")
+        self.fails(run("name", "bad\x1bname"), USAGE, "control")
+
+    # -- phrase and PIN
+
+    def test_wrong_phrases_name_the_word(self):
+        words = PHRASE.split()
+        cases = {
+            " ".join(words[:4] + ["xylophon"] + words[5:]): "xylophon",
+            " ".join(words[:12]): "13",
+            " ".join(words[:12] + ["abbey"]): "",
+            "": "13",
+        }
+        for phrase, hint in cases.items():
+            result = self.offline("account", "restore", stdin=phrase.encode(),
+                                  name="restored")
+            self.fails(result, USAGE, "recovery phrase", hint)
+        good = self.offline("--json", "account", "restore",
+                            stdin=PHRASE.encode(), name="restored")
+        self.assertEqual(good.code, 0, good)
+
+    def test_pins(self):
+        folder = self.network.folder
+        pin_file = os.path.join(folder, "pin")
+        environment = dict(self.ada.environment(), SESSION_PIN_FILE=pin_file)
+
+        def with_pin(pin, *words):
+            with open(pin_file, "w") as file:
+                file.write(pin + "\n")
+            return self.offline(*words, environment=environment, name="pinned")
+
+        self.fails(with_pin("123", "account", "create", "--pin"), PIN, "4")
+        made = with_pin("482916", "account", "create", "--pin")
+        self.assertEqual(made.code, 0, made)
+        self.fails(with_pin("482917", "account", "show"), PIN, "wrong")
+        self.fails(self.offline("account", "show", name="pinned"), PIN,
+                   "--pin-fd")
+        self.assertEqual(with_pin("482916", "account", "show").code, 0)
+
+    # -- local storage
+
+    def test_no_account_and_one_too_many(self):
+        self.fails(self.offline("history", name="nobody"), NOT_FOUND,
+                   "account create")
+        self.fails(self.ada.run("account", "create"), USAGE, "already")
+
+    def copy_of_ben(self, name):
+        client = self.network.client(name)
+        subprocess.run(["cp", "-r", self.ben.folder, client.folder],
+                       check=True)
+        return client
+
+    def overwrite(self, path, position, data):
+        with open(path, "r+b") as file:
+            file.seek(position)
+            file.write(data)
+
+    def test_a_damaged_database(self):
+        client = self.copy_of_ben("damaged")
+        path = os.path.join(client.folder, "messages.db")
+        self.overwrite(path, 0, os.urandom(os.path.getsize(path)))
+        self.fails(client.run("history"), STORAGE)
+
+    def test_a_damaged_keyslot(self):
+        client = self.copy_of_ben("unslotted")
+        self.overwrite(os.path.join(client.folder, "keyslot.0"), 50, b"xxxx")
+        self.assertEqual(client.run("history").code, 0)
+        self.overwrite(os.path.join(client.folder, "keyslot.1"), 50, b"xxxx")
+        self.fails(client.run("history"), STORAGE, "damaged", "13 words")
+
+    def test_a_missing_database_is_not_taken_for_a_new_one(self):
+        client = self.copy_of_ben("emptied")
+        for name in os.listdir(client.folder):
+            if name.startswith("messages.db"):
+                os.remove(os.path.join(client.folder, name))
+        self.fails(client.run("history"), NOT_FOUND, "not finished")
+
+    def test_a_folder_that_cannot_be_made(self):
+        client = self.network.client("x")
+        client.folder = "/proc/nowhere"
+        self.fails(client.run("account", "create"), STORAGE, "/proc/nowhere")
+
+    def test_a_full_disk_changes_nothing(self):
+        client = self.copy_of_ben("full")
+        before = client.good("history")
+
+        def no_space():
+            import resource
+            import signal
+            # Files may not grow: what a full disk does to the database.
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+
+        result = client.run("send", self.ada.id, "x" * 50_000,
+                            preexec_fn=no_space)
+        self.fails(result, STORAGE)
+        self.assertEqual(client.good("history"), before)
+
+    # -- network
+
+    def test_wrong_network_files(self):
+        path = os.path.join(self.network.folder, "wrong.txtpb")
+        for text, code, hint in (
+                ("what?", USAGE, "line 1"),
+                ("network_id: \"abc\"", USAGE, "network_id"),
+                (open(self.network.client_file).read().split("seeds")[0],
+                 USAGE, "seeds")):
+            with open(path, "w") as file:
+                file.write(text)
+            self.fails(self.ben.run("--network-file", path, "receive"), code,
+                       hint)
+        self.fails(self.ben.run("--network-file", "/nonexistent", "receive"),
+                   NOT_FOUND, "/nonexistent")
+        other = open(self.network.client_file).read().replace(
+            "network_id: \"", "network_id: \"00", 1).replace("00", "01", 1)
+        with open(path, "w") as file:
+            file.write(other)
+        self.assertNotEqual(
+            self.ben.run("--network-file", path, "receive").code, 0)
+
+    def test_zz_network_down_keeps_the_text_queued(self):
+        # Last, by its name: it takes the network down.
+        self.assertEqual(self.network.localnet("down").code, 0)
+        result = self.ada.run("send", self.ben.id, "when you are back")
+        self.fails(result, NETWORK, "is kept")
+        last = self.ada.good("history", self.ben.id)["messages"][-1]
+        self.assertEqual((last["text"], last["state"]),
+                         ("when you are back", "queued"))
+        self.fails(self.ben.run("receive"), NETWORK)
+        self.fails(self.ben.run("path"), NETWORK)
+        for name, _ in self.network.processes():
+            self.assertEqual(self.network.localnet("restart", name).code, 0)
+        network.wait_until(lambda: self.ada.run("receive").code == 0, 60,
+                           "the network is back")
+        network.wait_until(
+            lambda: self.ben.run("receive").code == 0
+            and "when you are back" in self.ben.received(), 60,
+            "the queued text arrives")
+        self.assertEqual(self.ben.received().count("when you are back"), 1)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
