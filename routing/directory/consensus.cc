@@ -144,7 +144,8 @@ absl::StatusOr<std::shared_ptr<const Consensus>> Consensus::Verify(
       std::make_move_iterator(document.mutable_entries()->end()));
   if (header.node_count != consensus->entries_.size() ||
       header.nodes_root != NodesRoot(consensus->entries_)) {
-    return absl::InvalidArgumentError("consensus entries do not fit the header");
+    return absl::InvalidArgumentError(
+        "consensus entries do not fit the header");
   }
   consensus->nodes_.reserve(consensus->entries_.size());
   for (const std::string& entry : consensus->entries_) {

@@ -75,9 +75,9 @@ absl::StatusOr<std::string> ApplyConsensusDiff(const Consensus& base,
   }
   for (const std::string& restated : diff.restated()) {
     if (restated.size() != NodeId::kSize + kStatusBytes) return malformed;
-    ASSIGN_OR_RETURN(
-        const NodeId id,
-        NodeId::FromBytes(absl::string_view(restated).substr(0, NodeId::kSize)));
+    ASSIGN_OR_RETURN(const NodeId id,
+                     NodeId::FromBytes(
+                         absl::string_view(restated).substr(0, NodeId::kSize)));
     const auto it = entries.find(id);
     if (it == entries.end()) return malformed;
     it->second.replace(0, kStatusBytes, restated, NodeId::kSize, kStatusBytes);

@@ -12,9 +12,8 @@ ConsensusHolder::ConsensusHolder(DirectoryTrust trust, const Clock& clock)
 absl::Status ConsensusHolder::Accept(absl::string_view wire) {
   const std::shared_ptr<const Consensus> held = current();
   if (held != nullptr && wire == held->wire()) return absl::OkStatus();
-  ASSIGN_OR_RETURN(
-      const std::shared_ptr<const Consensus> consensus,
-      Consensus::Verify(wire, trust_, clock_.Now(), held.get()));
+  ASSIGN_OR_RETURN(const std::shared_ptr<const Consensus> consensus,
+                   Consensus::Verify(wire, trust_, clock_.Now(), held.get()));
   if (held != nullptr && consensus->hash() == held->hash()) {
     return absl::OkStatus();
   }

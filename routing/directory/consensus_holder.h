@@ -23,8 +23,7 @@ namespace messenger::routing {
 
 class ConsensusHolder final {
  public:
-  using Observer =
-      std::function<void(const std::shared_ptr<const Consensus>&)>;
+  using Observer = std::function<void(const std::shared_ptr<const Consensus>&)>;
 
   // `clock` must outlive the holder.
   ConsensusHolder(DirectoryTrust trust, const Clock& clock);

@@ -195,8 +195,8 @@ TEST_F(ConsensusTest, AnyFlippedBitIsRefusedOrChangesNothing) {
     std::string bad = good;
     bad[bit / 8] ^= static_cast<char>(1 << (bit % 8));
     // Also told apart when it claims to know the entries already.
-    for (const Consensus* known : {net_.consensus().get(),
-                                   static_cast<const Consensus*>(nullptr)}) {
+    for (const Consensus* known :
+         {net_.consensus().get(), static_cast<const Consensus*>(nullptr)}) {
       const auto read =
           Consensus::Verify(bad, net_.trust(), clock_.Now(), known);
       EXPECT_FALSE(read.ok()) << "bit " << bit;
@@ -353,9 +353,8 @@ TEST_F(ConsensusDiffTest, GivesExactlyTheNewDocument) {
 
 TEST_F(ConsensusDiffTest, OfAnUnchangedNetworkIsSmall) {
   const auto base = net_.consensus();
-  net_.Reissue([](TestNetwork::Draft& draft) {
-    draft.nodes[0].running = false;
-  });
+  net_.Reissue(
+      [](TestNetwork::Draft& draft) { draft.nodes[0].running = false; });
   EXPECT_LT(MakeConsensusDiff(*base, *net_.consensus()).size(), 700);
 }
 

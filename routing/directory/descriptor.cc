@@ -181,7 +181,8 @@ absl::StatusOr<Descriptor> ParseDescriptor(absl::string_view bytes) {
   if (bytes.size() <= kSignatureBytes || bytes.size() > kMaxDescriptorBytes) {
     return absl::InvalidArgumentError("descriptor of a bad length");
   }
-  const absl::string_view body = bytes.substr(0, bytes.size() - kSignatureBytes);
+  const absl::string_view body =
+      bytes.substr(0, bytes.size() - kSignatureBytes);
   ASSIGN_OR_RETURN(Descriptor descriptor, ParseBody(body));
   ASSIGN_OR_RETURN(
       const crypto::Ed25519PublicKey key,

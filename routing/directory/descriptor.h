@@ -43,17 +43,17 @@ inline constexpr uint64_t kMaxUnixMillis = 253402300799999;
 struct Descriptor {
   NetworkId network_id;
   NodeId node_id;
-  absl::Time published;   // Millisecond precision.
+  absl::Time published;  // Millisecond precision.
   bool relay = false;
   bool storage_role = false;
-  std::string nickname;   // 1 to 32 of A-Z a-z 0-9 '-'.
-  Endpoint link;          // Where relays and clients open links.
-  Endpoint storage;       // Where other storage nodes call; empty without role.
+  std::string nickname;  // 1 to 32 of A-Z a-z 0-9 '-'.
+  Endpoint link;         // Where relays and clients open links.
+  Endpoint storage;      // Where other storage nodes call; empty without role.
   crypto::Ed25519PublicKey storage_key;  // Signs receipts.
   OperatorKey operator_key;
   uint32_t capacity_mib = 0;
-  std::string software;   // Printable ASCII.
-  OnionKeys onion_keys;   // By epoch, 1 to 4 of each kind.
+  std::string software;  // Printable ASCII.
+  OnionKeys onion_keys;  // By epoch, 1 to 4 of each kind.
   KemKeys kem_keys;
 
   friend bool operator==(const Descriptor&, const Descriptor&) = default;

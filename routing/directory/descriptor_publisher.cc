@@ -44,9 +44,9 @@ absl::Status DescriptorPublisher::Start() {
 absl::Status DescriptorPublisher::Publish() {
   Descriptor descriptor = base_;
   // Each publication must be newer than the last for authorities to take it.
-  descriptor.published = std::max(
-      absl::FromUnixMillis(absl::ToUnixMillis(clock_.Now())),
-      last_published_ + absl::Milliseconds(1));
+  descriptor.published =
+      std::max(absl::FromUnixMillis(absl::ToUnixMillis(clock_.Now())),
+               last_published_ + absl::Milliseconds(1));
   keys_.FillDescriptor(descriptor, clock_.Now());
   v1::PublishRequest request;
   ASSIGN_OR_RETURN(*request.mutable_signed_descriptor(),
@@ -101,23 +101,24 @@ void DescriptorPublisher::Schedule() {
   const absl::Time now = clock_.Now();
   const absl::Time next =
       std::min(keys_.NextRotation(now), last_published_ + kRepublish);
-  executor_.RunAfter(
-      std::max(next - now, absl::Milliseconds(1)),
-      [self = std::weak_ptr<DescriptorPublisher*>(self_)] {
-        const auto alive = self.lock();
-        if (alive == nullptr) return;
-        DescriptorPublisher& publisher = **alive;
-        const absl::Time now = publisher.clock_.Now();
-        const absl::StatusOr<bool> rotated = publisher.keys_.Rotate(now);
-        if (!rotated.ok()) publisher.refusal_ = rotated.status();
-        if (!rotated.ok() || *rotated ||
-            now >= publisher.last_published_ + kRepublish) {
-          // Signing succeeded before, and only keys have changed.
-          const absl::Status status = publisher.Publish();
-          if (!status.ok()) publisher.refusal_ = status;
-        }
-        publisher.Schedule();
-      });
+  executor_.RunAfter(std::max(next - now, absl::Milliseconds(1)),
+                     [self = std::weak_ptr<DescriptorPublisher*>(self_)] {
+                       const auto alive = self.lock();
+                       if (alive == nullptr) return;
+                       DescriptorPublisher& publisher = **alive;
+                       const absl::Time now = publisher.clock_.Now();
+                       const absl::StatusOr<bool> rotated =
+                           publisher.keys_.Rotate(now);
+                       if (!rotated.ok()) publisher.refusal_ = rotated.status();
+                       if (!rotated.ok() || *rotated ||
+                           now >= publisher.last_published_ + kRepublish) {
+                         // Signing succeeded before, and only keys have
+                         // changed.
+                         const absl::Status status = publisher.Publish();
+                         if (!status.ok()) publisher.refusal_ = status;
+                       }
+                       publisher.Schedule();
+                     });
 }
 
 }  // namespace messenger::routing

@@ -32,9 +32,8 @@ class DescriptorPublisher final {
   // without node id, time and keys, which are filled in here.
   DescriptorPublisher(Transport& transport, Executor& executor,
                       const Clock& clock,
-                      const crypto::Ed25519PrivateKey& identity,
-                      NodeKeys& keys, std::vector<Endpoint> authorities,
-                      Descriptor base);
+                      const crypto::Ed25519PrivateKey& identity, NodeKeys& keys,
+                      std::vector<Endpoint> authorities, Descriptor base);
   ~DescriptorPublisher();
 
   DescriptorPublisher(const DescriptorPublisher&) = delete;

@@ -69,28 +69,28 @@ void DirectoryClient::TryNext(std::shared_ptr<Attempt> attempt) {
     request.set_known_hash(std::string(held->hash().bytes()));
   }
   const Endpoint source = attempt->sources[attempt->next];
-  transport_.Call(
-      source, kGetConsensusMethod, request.SerializeAsString(), kCallTimeout,
-      [self = std::weak_ptr<DirectoryClient*>(self_),
-       attempt](absl::StatusOr<std::string> response) mutable {
-        const auto alive = self.lock();
-        if (alive == nullptr) return;
-        DirectoryClient& client = **alive;
-        bool needs_full = false;
-        const absl::Status status =
-            response.ok() ? client.Use(*response, needs_full)
-                          : response.status();
-        if (status.ok()) return client.Finish(status);
-        if (needs_full && !attempt->whole_document) {
-          attempt->whole_document = true;
-          return client.TryNext(std::move(attempt));
-        }
-        attempt->whole_document = false;
-        if (++attempt->next < attempt->sources.size()) {
-          return client.TryNext(std::move(attempt));
-        }
-        client.Finish(status);
-      });
+  transport_.Call(source, kGetConsensusMethod, request.SerializeAsString(),
+                  kCallTimeout,
+                  [self = std::weak_ptr<DirectoryClient*>(self_),
+                   attempt](absl::StatusOr<std::string> response) mutable {
+                    const auto alive = self.lock();
+                    if (alive == nullptr) return;
+                    DirectoryClient& client = **alive;
+                    bool needs_full = false;
+                    const absl::Status status =
+                        response.ok() ? client.Use(*response, needs_full)
+                                      : response.status();
+                    if (status.ok()) return client.Finish(status);
+                    if (needs_full && !attempt->whole_document) {
+                      attempt->whole_document = true;
+                      return client.TryNext(std::move(attempt));
+                    }
+                    attempt->whole_document = false;
+                    if (++attempt->next < attempt->sources.size()) {
+                      return client.TryNext(std::move(attempt));
+                    }
+                    client.Finish(status);
+                  });
 }
 
 absl::Status DirectoryClient::Use(absl::string_view response,
@@ -107,7 +107,8 @@ absl::Status DirectoryClient::Use(absl::string_view response,
       // Whoever holds nothing, or asked for the whole, cannot be up to date.
       return held != nullptr && answer.not_modified()
                  ? absl::OkStatus()
-                 : absl::InvalidArgumentError("malformed answer of a directory");
+                 : absl::InvalidArgumentError(
+                       "malformed answer of a directory");
     case v1::GetConsensusResponse::kFull:
       return holder_.Accept(answer.full().SerializeAsString());
     case v1::GetConsensusResponse::kDiff: {

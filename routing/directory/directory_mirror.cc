@@ -36,11 +36,10 @@ DirectoryMirror::DirectoryMirror(ConsensusHolder& holder) : holder_(holder) {
 }
 
 void DirectoryMirror::Register(Server& server) {
-  server.HandleMethod(
-      kGetConsensusMethod, {kMaxRequestBytes, kMaxConcurrent},
-      [this](const Peer&, std::string request, Reply reply) {
-        reply(Answer(request));
-      });
+  server.HandleMethod(kGetConsensusMethod, {kMaxRequestBytes, kMaxConcurrent},
+                      [this](const Peer&, std::string request, Reply reply) {
+                        reply(Answer(request));
+                      });
 }
 
 absl::StatusOr<std::string> DirectoryMirror::Answer(absl::string_view bytes) {

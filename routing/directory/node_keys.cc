@@ -36,17 +36,22 @@ absl::Time EndOf(uint32_t epoch, absl::Duration period,
   return StartOf(epoch, period) + period + overlap;
 }
 
+struct Rotated {
+  bool deleted = false;
+  bool made = false;
+};
+
 // Deletes what is over, or so far ahead that the clock must have been wrong,
 // and makes the keys of the current epoch and the next.
 template <typename Keys, typename Generate>
-bool RotateKind(Keys& keys, absl::Time now, absl::Duration period,
-                absl::Duration overlap, Generate generate) {
+Rotated RotateKind(Keys& keys, absl::Time now, absl::Duration period,
+                   absl::Duration overlap, Generate generate) {
   const uint32_t current = EpochOf(now, period);
-  bool changed = false;
+  Rotated rotated;
   for (auto it = keys.begin(); it != keys.end();) {
     if (EndOf(it->first, period, overlap) <= now || it->first > current + 1) {
       it = keys.erase(it);
-      changed = true;
+      rotated.deleted = true;
     } else {
       ++it;
     }
@@ -54,9 +59,9 @@ bool RotateKind(Keys& keys, absl::Time now, absl::Duration period,
   for (const uint32_t epoch : {current, current + 1}) {
     if (keys.contains(epoch)) continue;
     keys.emplace(epoch, generate());
-    changed = true;
+    rotated.made = true;
   }
-  return changed;
+  return rotated;
 }
 
 template <typename Keys>
@@ -92,26 +97,26 @@ absl::StatusOr<std::unique_ptr<NodeKeys>> NodeKeys::Open(
 }
 
 absl::StatusOr<bool> NodeKeys::Rotate(absl::Time now) {
-  const bool onion_changed = RotateKind(
+  const Rotated onion = RotateKind(
       onion_, now, params_.onion_key_period, params_.onion_overlap, [this] {
         return std::make_unique<crypto::X25519PrivateKey>(
             crypto::X25519PrivateKey::Generate(random_));
       });
-  const bool kem_changed = RotateKind(
+  const Rotated kem = RotateKind(
       kem_, now, params_.kem_key_period, params_.kem_overlap, [this] {
         return std::make_unique<crypto::MlKem768PrivateKey>(
             crypto::MlKem768PrivateKey::Generate(random_));
       });
   Reindex();
-  if (onion_changed || kem_changed) RETURN_IF_ERROR(Save());
-  return onion_changed || kem_changed;
+  const bool made = onion.made || kem.made;
+  if (made || onion.deleted || kem.deleted) RETURN_IF_ERROR(Save());
+  return made;
 }
 
 absl::Time NodeKeys::NextRotation(absl::Time now) const {
-  return std::min(NextOfKind(onion_, now, params_.onion_key_period,
-                             params_.onion_overlap),
-                  NextOfKind(kem_, now, params_.kem_key_period,
-                             params_.kem_overlap));
+  return std::min(
+      NextOfKind(onion_, now, params_.onion_key_period, params_.onion_overlap),
+      NextOfKind(kem_, now, params_.kem_key_period, params_.kem_overlap));
 }
 
 const HopSecrets* NodeKeys::Find(OnionEpochs epochs, absl::Time now) const {
@@ -165,9 +170,9 @@ absl::Status NodeKeys::Load() {
     const uint32_t epoch = reader.U32();
     auto secret = crypto::SecretBytes<32>::FromBytes(reader.Bytes(32));
     if (!secret.ok()) return damaged;
-    onion_.emplace(epoch,
-                   std::make_unique<crypto::X25519PrivateKey>(
-                       crypto::X25519PrivateKey::FromBytes(*std::move(secret))));
+    onion_.emplace(
+        epoch, std::make_unique<crypto::X25519PrivateKey>(
+                   crypto::X25519PrivateKey::FromBytes(*std::move(secret))));
   }
   for (int n = reader.U8(); n > 0 && reader.ok(); --n) {
     const uint32_t epoch = reader.U32();

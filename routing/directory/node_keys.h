@@ -40,7 +40,7 @@ class NodeKeys final {
   NodeKeys& operator=(const NodeKeys&) = delete;
 
   // Makes the keys that `now` calls for, deletes those past their overlap, and
-  // writes the file. True if keys changed: publish again. UNAVAILABLE if the
+  // writes the file. True if it made keys: publish again. UNAVAILABLE if the
   // file could not be written; the keys work, but not after a restart.
   absl::StatusOr<bool> Rotate(absl::Time now);
 
@@ -58,8 +58,8 @@ class NodeKeys final {
   const NetworkParams& params() const { return params_; }
 
  private:
-  NodeKeys(std::string path, const NodeId& node_id,
-           const NetworkParams& params, crypto::Random& random);
+  NodeKeys(std::string path, const NodeId& node_id, const NetworkParams& params,
+           crypto::Random& random);
 
   absl::Status Load();
   absl::Status Save() const;

@@ -16,8 +16,7 @@ std::string AddressBlock(absl::string_view address) {
     in6_addr parsed;
     if (inet_pton(AF_INET6, std::string(host).c_str(), &parsed) == 1) {
       return absl::StrCat(
-          "v6:",
-          absl::string_view(reinterpret_cast<const char*>(&parsed), 4));
+          "v6:", absl::string_view(reinterpret_cast<const char*>(&parsed), 4));
     }
     return std::string(address);
   }

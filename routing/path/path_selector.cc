@@ -210,18 +210,17 @@ const NodeRecord* PathSelector::ChooseGuard(const Consensus& consensus,
     guards = usable();
   }
   Candidates working;
-  std::copy_if(
-      guards.begin(), guards.end(), std::back_inserter(working),
-      [&](const NodeRecord* node) { return !Failed(node->id, now); });
+  std::copy_if(guards.begin(), guards.end(), std::back_inserter(working),
+               [&](const NodeRecord* node) { return !Failed(node->id, now); });
   // When all of them failed it may well be the client that is offline: another
   // guard would only learn its address. The one whose failure is soonest
   // forgiven is tried again.
   if (working.empty() && !guards.empty()) {
-    return *std::min_element(
-        guards.begin(), guards.end(),
-        [&](const NodeRecord* a, const NodeRecord* b) {
-          return failures_.at(a->id).until < failures_.at(b->id).until;
-        });
+    return *std::min_element(guards.begin(), guards.end(),
+                             [&](const NodeRecord* a, const NodeRecord* b) {
+                               return failures_.at(a->id).until <
+                                      failures_.at(b->id).until;
+                             });
   }
   for (const Likeness allowed : kFromStrictest) {
     for (const NodeRecord* node : working) {
@@ -239,9 +238,8 @@ bool PathSelector::Complete(std::vector<const NodeRecord*>& path, size_t count,
   Candidates all = candidates;
   random_.Shuffle(all.begin(), all.end());
   Candidates working;
-  std::copy_if(
-      all.begin(), all.end(), std::back_inserter(working),
-      [&](const NodeRecord* node) { return !Failed(node->id, now); });
+  std::copy_if(all.begin(), all.end(), std::back_inserter(working),
+               [&](const NodeRecord* node) { return !Failed(node->id, now); });
   for (const Candidates* from : {&working, &all}) {
     for (const Likeness allowed : kFromStrictest) {
       if (Extend(path, count, *from, destination, allowed)) return true;
@@ -268,8 +266,8 @@ void PathSelector::ReportFailure(const NodeId& hop, absl::Time now) {
     failure.in_a_row = 0;
   }
   const int doublings = std::min(failure.in_a_row, kMaxDoublings);
-  failure.until = now + std::min(kFailureMemory * (1 << doublings),
-                                 kLongestFailureMemory);
+  failure.until =
+      now + std::min(kFailureMemory * (1 << doublings), kLongestFailureMemory);
   ++failure.in_a_row;
 }
 

@@ -22,13 +22,13 @@ using ::messenger::testing::IsOk;
 using ::messenger::testing::IsOkAndHolds;
 using ::messenger::testing::StatusIs;
 using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::Each;
 using ::testing::Ge;
 using ::testing::HasSubstr;
 using ::testing::Le;
 using ::testing::Ne;
 using ::testing::Not;
-using ::testing::Contains;
 using ::testing::SizeIs;
 
 // Keys that stay current over the months in which guards live.
@@ -173,8 +173,7 @@ TEST_F(PathSelectorTest, RelaysAreNotOfTheDestinationsOperatorWhileAvoidable) {
     ASSERT_THAT(path, IsOk());
     // The guards are given; the others are drawn for this request.
     for (size_t hop : {1, 2}) {
-      EXPECT_NE(Record((*path)[hop]).operator_key,
-                Record(Id(0)).operator_key);
+      EXPECT_NE(Record((*path)[hop]).operator_key, Record(Id(0)).operator_key);
     }
   }
 }

@@ -65,9 +65,8 @@ void WriteSignatures(
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<AuthorityCore>> AuthorityCore::Create(
-    Options options, const crypto::Ed25519PrivateKey& key,
-    Transport& transport, Executor& executor, const Clock& clock,
-    AuthorityStore& store) {
+    Options options, const crypto::Ed25519PrivateKey& key, Transport& transport,
+    Executor& executor, const Clock& clock, AuthorityStore& store) {
   RETURN_IF_ERROR(options.params.Check());
   if (options.voting_interval < kShortestVotingInterval ||
       options.voting_interval > kLongestVotingInterval ||
@@ -173,11 +172,9 @@ void AuthorityCore::Register(Server& server) {
       [this](const Peer& peer, std::string request, Reply reply) {
         reply(OnGetConsensus(peer, request));
       });
-  server.HandleMethod(
-      kVoteMethod, kVoteLimits,
-      [this](const Peer& peer, std::string request, Reply reply) {
-        reply(OnVote(peer, request));
-      });
+  server.HandleMethod(kVoteMethod, kVoteLimits,
+                      [this](const Peer& peer, std::string request,
+                             Reply reply) { reply(OnVote(peer, request)); });
   server.HandleMethod(
       kSignaturesMethod, kSignaturesLimits,
       [this](const Peer& peer, std::string request, Reply reply) {
@@ -381,8 +378,8 @@ void AuthorityCore::Compute(uint64_t epoch) {
   }
   round->computed = *std::move(computed);
   const std::string& header = round->computed->header;
-  round->signatures[header][key_.public_key()] = std::string(
-      key_.Sign(crypto::SigningDomain::kConsensus, header).bytes());
+  round->signatures[header][key_.public_key()] =
+      std::string(key_.Sign(crypto::SigningDomain::kConsensus, header).bytes());
   PublishIfSigned(epoch);
   SendSignatures(epoch);
 }
@@ -424,11 +421,11 @@ absl::Status AuthorityCore::AddSignatures(Round& round,
   for (const auto& [key, bytes] : signatures) {
     // The first signature of an authority is the one that counts here; so
     // there are no more headers than authorities.
-    const bool known = std::any_of(
-        round.signatures.begin(), round.signatures.end(),
-        [&key = key](const auto& signed_header) {
-          return signed_header.second.contains(key);
-        });
+    const bool known =
+        std::any_of(round.signatures.begin(), round.signatures.end(),
+                    [&key = key](const auto& signed_header) {
+                      return signed_header.second.contains(key);
+                    });
     if (known) continue;
     if (std::find(trust_.authorities.begin(), trust_.authorities.end(), key) ==
         trust_.authorities.end()) {
@@ -559,8 +556,7 @@ absl::StatusOr<std::string> AuthorityCore::OnSignatures(
   RETURN_IF_ERROR(OtherAuthority(peer).status());
   ASSIGN_OR_RETURN(const v1::SignaturesRequest request,
                    Parse<v1::SignaturesRequest>(bytes));
-  ASSIGN_OR_RETURN(const ConsensusHeader header,
-                   ParseHeader(request.header()));
+  ASSIGN_OR_RETURN(const ConsensusHeader header, ParseHeader(request.header()));
   const uint64_t epoch = header.epoch;
   Round* round = RoundOf(epoch);
   if (round == nullptr || header.network_id != trust_.network_id) {

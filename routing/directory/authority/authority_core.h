@@ -63,11 +63,11 @@ class AuthorityCore final {
 
   // What happened, for tests and metrics.
   struct Counters {
-    int published = 0;         // Consensuses with enough signatures.
-    int equivocations = 0;     // Authorities that gave two votes.
-    int too_few_votes = 0;     // Rounds without a computation.
-    int different_results = 0; // Signatures of a consensus not computed here.
-    int refused_to_sign = 0;   // The store had another for the epoch.
+    int published = 0;          // Consensuses with enough signatures.
+    int equivocations = 0;      // Authorities that gave two votes.
+    int too_few_votes = 0;      // Rounds without a computation.
+    int different_results = 0;  // Signatures of a consensus not computed here.
+    int refused_to_sign = 0;    // The store had another for the epoch.
   };
 
   // All references must outlive the core. INVALID_ARGUMENT if `key` is none of
@@ -114,9 +114,9 @@ class AuthorityCore final {
     VotingRound votes;
     bool voted = false;
     bool comparing = false;
-    bool signing_over = false;             // Signed, or never will.
-    bool fetching = false;                 // A consensus others built on.
-    std::set<size_t> compared;             // Indices of other authorities.
+    bool signing_over = false;                // Signed, or never will.
+    bool fetching = false;                    // A consensus others built on.
+    std::set<size_t> compared;                // Indices of other authorities.
     std::vector<std::set<std::string>> held;  // Hashes, by other authority.
     std::optional<ComputedConsensus> computed;
     // By header: of any consensus of this epoch that authorities signed.

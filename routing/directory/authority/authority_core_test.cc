@@ -91,9 +91,9 @@ class AuthorityCoreTest : public ::testing::Test {
     options.probe_interval = kProbeInterval;
     options.probe_timeout = absl::Milliseconds(800);
     options.acceptable_address = [](absl::string_view) { return true; };
-    auto core = AuthorityCore::Create(
-        std::move(options), authority.key, authority.host->transport(),
-        executor_, clock_, authority.store);
+    auto core = AuthorityCore::Create(std::move(options), authority.key,
+                                      authority.host->transport(), executor_,
+                                      clock_, authority.store);
     ASSERT_THAT(core, IsOk());
     authority.core = *std::move(core);
     authority.core->Register(authority.host->server());
@@ -133,20 +133,17 @@ class AuthorityCoreTest : public ::testing::Test {
   Node& AddNode() {
     const int i = static_cast<int>(nodes_.size());
     auto identity = crypto::Ed25519PrivateKey::Generate(random_);
-    const NodeId id =
-        NodeId::FromBytes(identity.public_key().bytes()).value();
-    nodes_.push_back(
-        std::make_unique<Node>(Node{std::move(identity), nullptr, nullptr,
-                                    NodeKeys::Open("", id, params_, random_,
-                                                   clock_.Now())
-                                        .value(),
-                                    nullptr}));
+    const NodeId id = NodeId::FromBytes(identity.public_key().bytes()).value();
+    nodes_.push_back(std::make_unique<Node>(
+        Node{std::move(identity), nullptr, nullptr,
+             NodeKeys::Open("", id, params_, random_, clock_.Now()).value(),
+             nullptr}));
     Node& node = *nodes_.back();
-    node.link = &network_.AddHost(absl::StrCat("sim:", i),
-                                  random_.Fixed<TlsKey>());
+    node.link =
+        &network_.AddHost(absl::StrCat("sim:", i), random_.Fixed<TlsKey>());
     // The storage process answers nothing but UNIMPLEMENTED.
-    node.storage = &network_.AddHost(absl::StrCat("sim:s", i),
-                                     random_.Fixed<TlsKey>());
+    node.storage =
+        &network_.AddHost(absl::StrCat("sim:s", i), random_.Fixed<TlsKey>());
     AnswerPings(*node.link);
     Publish(node);
     return node;
@@ -258,16 +255,17 @@ TEST_F(AuthorityCoreTest, ANodeThatGoesDownStopsRunningAndStaysActive) {
   network_.Crash(*nodes_[1]->link);
   nodes_[1]->publisher = nullptr;
   // Two probes and their timeouts, then the next vote.
-  EXPECT_TRUE(executor_.RunUntil(
-      [&] { return !Current()->Find(id)->running; },
-      3 * kProbeInterval + kInterval + absl::Seconds(1)));
+  EXPECT_TRUE(
+      executor_.RunUntil([&] { return !Current()->Find(id)->running; },
+                         3 * kProbeInterval + kInterval + absl::Seconds(1)));
   EXPECT_TRUE(Current()->Find(id)->active);
   EXPECT_TRUE(Current()->Find(nodes_[0]->id())->running);
 
   network_.Restart(*nodes_[1]->link);
   AnswerPings(*nodes_[1]->link);
-  EXPECT_TRUE(executor_.RunUntil([&] { return AllListRunning(3); },
-                                 kProbeInterval + kInterval + absl::Seconds(1)));
+  EXPECT_TRUE(
+      executor_.RunUntil([&] { return AllListRunning(3); },
+                         kProbeInterval + kInterval + absl::Seconds(1)));
 }
 
 TEST_F(AuthorityCoreTest, ANodeWhoseStorageIsDownDoesNotRun) {
@@ -289,10 +287,10 @@ TEST_F(AuthorityCoreTest, ANodeOfAnotherKeyAtTheAddressDoesNotCount) {
   base.nickname = "squatter";
   base.link = {node.link->endpoint().address, random_.Fixed<TlsKey>()};
   const auto identity = crypto::Ed25519PrivateKey::Generate(random_);
-  auto keys =
-      NodeKeys::Open("", NodeId::FromBytes(identity.public_key().bytes()).value(),
-                     params_, random_, clock_.Now())
-          .value();
+  auto keys = NodeKeys::Open(
+                  "", NodeId::FromBytes(identity.public_key().bytes()).value(),
+                  params_, random_, clock_.Now())
+                  .value();
   DescriptorPublisher publisher(node.link->transport(), executor_, clock_,
                                 identity, *keys, AuthorityEndpoints(), base);
   ASSERT_THAT(publisher.Start(), IsOk());
@@ -459,8 +457,7 @@ class EquivocationTest : public AuthorityCoreTest {
   }
 
   uint64_t NextEpoch() {
-    const int64_t current =
-        (clock_.Now() - absl::UnixEpoch()) / kInterval;
+    const int64_t current = (clock_.Now() - absl::UnixEpoch()) / kInterval;
     return static_cast<uint64_t>(current) + 1;
   }
 
@@ -523,8 +520,7 @@ TEST_F(EquivocationTest, VotesOfStrangersAndOfOtherRoundsAreRefused) {
   RunToStartOf(epoch);
   // Brought by an authority, but not signed by one.
   Vote vote = ParseVote(VoteOfThird(epoch, 4)).value();
-  Tell(0, epoch,
-       SignVote(vote, crypto::Ed25519PrivateKey::Generate(random_)));
+  Tell(0, epoch, SignVote(vote, crypto::Ed25519PrivateKey::Generate(random_)));
   // Of an epoch that is not being voted on.
   Tell(0, epoch + 5, VoteOfThird(epoch + 5, 4));
   Tell(0, epoch, VoteOfThird(epoch + 1, 4));
@@ -535,8 +531,8 @@ TEST_F(EquivocationTest, VotesOfStrangersAndOfOtherRoundsAreRefused) {
   auto& stranger = network_.AddHost("sim:stranger", random_.Fixed<TlsKey>());
   absl::Status answer;
   stranger.transport().Call(
-      config_.authorities[0].endpoint, kVoteMethod,
-      request.SerializeAsString(), absl::Seconds(1),
+      config_.authorities[0].endpoint, kVoteMethod, request.SerializeAsString(),
+      absl::Seconds(1),
       [&](absl::StatusOr<std::string> reply) { answer = reply.status(); });
   RunIntervals(1);
   EXPECT_EQ(told_ok_, 0);

@@ -44,11 +44,10 @@ bool IsNickname(absl::string_view text) {
 
 // Nothing in these values needs escaping.
 std::string PublicText(const NetworkConfig::Authority& authority) {
-  return absl::StrCat("nickname: \"", authority.nickname,
-                      "\"\ned25519_key: \"", authority.key.ToHex(),
-                      "\"\naddress: \"", authority.endpoint.address,
-                      "\"\ntls_key: \"", authority.endpoint.tls_key.ToHex(),
-                      "\"\n");
+  return absl::StrCat("nickname: \"", authority.nickname, "\"\ned25519_key: \"",
+                      authority.key.ToHex(), "\"\naddress: \"",
+                      authority.endpoint.address, "\"\ntls_key: \"",
+                      authority.endpoint.tls_key.ToHex(), "\"\n");
 }
 
 }  // namespace
@@ -127,9 +126,8 @@ AuthorityCore::Options AuthorityProcess::CoreOptions(
   }
   core.probe_interval = options_.probe_interval;
   if (core.probe_interval <= absl::ZeroDuration()) {
-    core.probe_interval =
-        std::clamp(core.voting_interval / 3, absl::Milliseconds(500),
-                   absl::Minutes(2));
+    core.probe_interval = std::clamp(core.voting_interval / 3,
+                                     absl::Milliseconds(500), absl::Minutes(2));
   }
   core.probe_timeout = std::min(core.probe_interval * 2, absl::Seconds(5));
   const bool private_addresses = network.allow_private_addresses;
@@ -141,9 +139,8 @@ AuthorityCore::Options AuthorityProcess::CoreOptions(
 }
 
 absl::Status AuthorityProcess::Join(const NetworkConfig& network) {
-  ASSIGN_OR_RETURN(
-      store_, SqliteAuthorityStore::Open(options_.data_directory +
-                                         "/authority.db"));
+  ASSIGN_OR_RETURN(store_, SqliteAuthorityStore::Open(options_.data_directory +
+                                                      "/authority.db"));
   ASSIGN_OR_RETURN(
       core_, AuthorityCore::Create(CoreOptions(network), key_, *transport_,
                                    options_.executor, options_.clock, *store_));

@@ -38,7 +38,7 @@ class AuthorityProcess final {
     std::string listen_address;  // IP literal and port; port 0: any
     // IP literal that others reach it by; empty: that of the listen address.
     std::string advertised_ip = "";
-    std::string nickname;        // 1 to 32 of a-z 0-9 '-'
+    std::string nickname;  // 1 to 32 of a-z 0-9 '-'
     // 0: as the size of the network calls for.
     int swarm_size = 0;
     absl::Duration voting_interval = absl::ZeroDuration();

@@ -50,7 +50,8 @@ class AuthorityStoreTest : public ::testing::TestWithParam<Kind> {
   // What a new process sees.
   void Restart() {
     if (!GetParam().on_disk) {
-      if (store_ == nullptr) store_ = std::make_unique<InMemoryAuthorityStore>();
+      if (store_ == nullptr)
+        store_ = std::make_unique<InMemoryAuthorityStore>();
       return;
     }
     store_ = nullptr;

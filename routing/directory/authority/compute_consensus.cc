@@ -70,10 +70,9 @@ absl::StatusOr<Choice> ChooseDescriptor(const Tally& tally,
     if (!descriptor.ok() || descriptor->network_id != network_id) continue;
     const crypto::Digest256 hash =
         crypto::Blake2b256("nm1-descriptor", {bytes});
-    const bool better = best.descriptor.empty() ||
-                        descriptor->published > best_rank.first ||
-                        (descriptor->published == best_rank.first &&
-                         hash < best_rank.second);
+    const bool better =
+        best.descriptor.empty() || descriptor->published > best_rank.first ||
+        (descriptor->published == best_rank.first && hash < best_rank.second);
     if (!better) continue;
     best = {bytes, descriptor->storage_role};
     best_rank = {descriptor->published, hash};

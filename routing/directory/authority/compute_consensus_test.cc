@@ -51,8 +51,8 @@ class ComputeConsensusTest : public ::testing::Test {
     return entries;
   }
 
-  std::string DescriptorOf(
-      int i, const std::function<void(Descriptor&)>& edit = {}) {
+  std::string DescriptorOf(int i,
+                           const std::function<void(Descriptor&)>& edit = {}) {
     Descriptor descriptor = net_.draft().nodes[i].descriptor;
     if (edit) edit(descriptor);
     return SignDescriptor(descriptor, net_.node(i).identity).value();
@@ -74,8 +74,8 @@ class ComputeConsensusTest : public ::testing::Test {
     entries.erase(entries.begin() + (&EntryOf(vote, node) - entries.data()));
   }
 
-  absl::StatusOr<ComputedConsensus> Compute(const Consensus* previous =
-                                                nullptr) {
+  absl::StatusOr<ComputedConsensus> Compute(
+      const Consensus* previous = nullptr) {
     std::vector<const Vote*> pointers;
     for (const Vote& vote : votes_) pointers.push_back(&vote);
     return ComputeConsensus(pointers, previous);
@@ -99,8 +99,8 @@ class ComputeConsensusTest : public ::testing::Test {
               .Sign(crypto::SigningDomain::kConsensus, computed->header)
               .bytes()));
     }
-    auto consensus = Consensus::Verify(document.SerializeAsString(),
-                                       net_.trust(), now_);
+    auto consensus =
+        Consensus::Verify(document.SerializeAsString(), net_.trust(), now_);
     EXPECT_THAT(consensus, IsOk());
     return *consensus;
   }
@@ -133,9 +133,8 @@ TEST_F(ComputeConsensusTest, ListsWhatAllListAsAReaderWouldExpect) {
 TEST_F(ComputeConsensusTest, DoesNotDependOnTheOrderOfVotes) {
   Omit(0, 1);
   EntryOf(1, 2).running = false;
-  EntryOf(2, 3).descriptor = DescriptorOf(3, [](Descriptor& d) {
-    d.published += absl::Seconds(1);
-  });
+  EntryOf(2, 3).descriptor =
+      DescriptorOf(3, [](Descriptor& d) { d.published += absl::Seconds(1); });
   const std::string header = Compute()->header;
   std::sort(votes_.begin(), votes_.end(), [](const Vote& a, const Vote& b) {
     return a.authority < b.authority;
@@ -143,9 +142,8 @@ TEST_F(ComputeConsensusTest, DoesNotDependOnTheOrderOfVotes) {
   do {
     EXPECT_EQ(Compute()->header, header);
   } while (std::next_permutation(
-      votes_.begin(), votes_.end(), [](const Vote& a, const Vote& b) {
-        return a.authority < b.authority;
-      }));
+      votes_.begin(), votes_.end(),
+      [](const Vote& a, const Vote& b) { return a.authority < b.authority; }));
 }
 
 TEST_F(ComputeConsensusTest, OneAuthorityAloneNeitherAddsNorRemovesANode) {

@@ -55,8 +55,7 @@ absl::StatusOr<bool> NodeTable::Publish(absl::string_view bytes,
   return Take(bytes, std::move(descriptor), now);
 }
 
-absl::StatusOr<bool> NodeTable::Learn(absl::string_view bytes,
-                                      absl::Time now) {
+absl::StatusOr<bool> NodeTable::Learn(absl::string_view bytes, absl::Time now) {
   ASSIGN_OR_RETURN(Descriptor descriptor, ParseDescriptor(bytes));
   const auto it = nodes_.find(descriptor.node_id);
   if (it != nodes_.end() &&

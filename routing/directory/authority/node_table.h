@@ -28,9 +28,9 @@ class NodeTable final {
  public:
   struct Node {
     Descriptor descriptor;
-    std::string bytes;    // The descriptor as signed.
-    bool reached = false; // Ever.
-    int failures = 0;     // Probes in a row.
+    std::string bytes;                            // The descriptor as signed.
+    bool reached = false;                         // Ever.
+    int failures = 0;                             // Probes in a row.
     std::optional<absl::Time> failing_since;      // First of those.
     std::optional<absl::Time> unreachable_since;  // Set: counts as down.
   };

@@ -37,18 +37,18 @@ class NodeTableTest : public ::testing::Test {
         store_);
   }
 
-  std::string DescriptorOf(
-      int i, const std::function<void(Descriptor&)>& edit = {}) {
+  std::string DescriptorOf(int i,
+                           const std::function<void(Descriptor&)>& edit = {}) {
     Descriptor descriptor = net_.draft().nodes[i].descriptor;
     if (edit) edit(descriptor);
     return SignDescriptor(descriptor, net_.node(i).identity).value();
   }
 
   absl::Status Probe(bool reachable) {
-    return table_.ReportProbe(net_.node(0).id(),
-                              table_.nodes().at(net_.node(0).id())
-                                  .descriptor.published,
-                              reachable, now_);
+    return table_.ReportProbe(
+        net_.node(0).id(),
+        table_.nodes().at(net_.node(0).id()).descriptor.published, reachable,
+        now_);
   }
 
   // How the authority would vote on node 0.
@@ -129,9 +129,14 @@ TEST_F(NodeTableTest, ANodeNobodyReachedIsForgottenAfterADay) {
 }
 
 TEST_F(NodeTableTest, ANodeWithoutCurrentKeysDoesNotRun) {
-  ASSERT_THAT(table_.Publish(DescriptorOf(0, [](Descriptor& d) {
-                d.onion_keys = {{1, d.onion_keys.begin()->second}};
-              }), now_), IsOk());
+  ASSERT_THAT(
+      table_.Publish(
+          DescriptorOf(0,
+                       [](Descriptor& d) {
+                         d.onion_keys = {{1, d.onion_keys.begin()->second}};
+                       }),
+          now_),
+      IsOk());
   ASSERT_THAT(Probe(true), IsOk());
   EXPECT_EQ(OpinionNow(), Opinion::kDown);
 }
@@ -140,10 +145,13 @@ TEST_F(NodeTableTest, ANewAddressMustBeReachedAnew) {
   ASSERT_THAT(table_.Publish(DescriptorOf(0), now_), IsOk());
   ASSERT_THAT(Probe(true), IsOk());
   const absl::Time old = net_.draft().nodes[0].descriptor.published;
-  ASSERT_THAT(table_.Publish(DescriptorOf(0, [](Descriptor& d) {
-                d.published += absl::Seconds(1);
-                d.link.address = "sim:moved";
-              }), now_), IsOkAndHolds(true));
+  ASSERT_THAT(table_.Publish(DescriptorOf(0,
+                                          [](Descriptor& d) {
+                                            d.published += absl::Seconds(1);
+                                            d.link.address = "sim:moved";
+                                          }),
+                             now_),
+              IsOkAndHolds(true));
   EXPECT_EQ(OpinionNow(), Opinion::kDown);
   // A probe of the old place says nothing about the new one.
   EXPECT_THAT(table_.ReportProbe(net_.node(0).id(), old, true, now_), IsOk());
@@ -155,9 +163,12 @@ TEST_F(NodeTableTest, ANewAddressMustBeReachedAnew) {
 TEST_F(NodeTableTest, NewKeysAtTheOldAddressTakeEffectAtOnce) {
   ASSERT_THAT(table_.Publish(DescriptorOf(0), now_), IsOk());
   ASSERT_THAT(Probe(true), IsOk());
-  ASSERT_THAT(table_.Publish(DescriptorOf(0, [](Descriptor& d) {
-                d.published += absl::Seconds(1);
-              }), now_), IsOkAndHolds(true));
+  ASSERT_THAT(table_.Publish(DescriptorOf(0,
+                                          [](Descriptor& d) {
+                                            d.published += absl::Seconds(1);
+                                          }),
+                             now_),
+              IsOkAndHolds(true));
   EXPECT_EQ(OpinionNow(), Opinion::kRunning);
 }
 
@@ -187,8 +198,8 @@ TEST_F(NodeTableTest, RefusesWhatANodeMayNotPublish) {
 TEST_F(NodeTableTest, NeverGoesBackToAnOlderDescriptor) {
   ASSERT_THAT(table_.Publish(DescriptorOf(0), now_), IsOkAndHolds(true));
   EXPECT_THAT(table_.Publish(DescriptorOf(0), now_), IsOkAndHolds(false));
-  const std::string older = DescriptorOf(
-      0, [](Descriptor& d) { d.published -= absl::Seconds(1); });
+  const std::string older =
+      DescriptorOf(0, [](Descriptor& d) { d.published -= absl::Seconds(1); });
   EXPECT_THAT(table_.Publish(older, now_),
               StatusIs(absl::StatusCode::kFailedPrecondition));
   EXPECT_THAT(table_.Learn(older, now_), IsOkAndHolds(false));

@@ -62,18 +62,17 @@ void ReachabilityProber::StartNext() {
 
 void ReachabilityProber::Ask(const std::shared_ptr<Job>& job,
                              const Endpoint& endpoint, bool must_know_method) {
-  transport_.Call(
-      endpoint, kPingMethod, /*request=*/"", timeout_,
-      [self = std::weak_ptr<ReachabilityProber*>(self_), job,
-       must_know_method](absl::StatusOr<std::string> answer) {
-        const auto alive = self.lock();
-        if (alive == nullptr) return;
-        const bool there =
-            answer.ok() || (!must_know_method &&
-                            absl::IsUnimplemented(answer.status()));
-        if (!there) job->reachable = false;
-        if (--job->answers_due == 0) (*alive)->Finish(*job);
-      });
+  transport_.Call(endpoint, kPingMethod, /*request=*/"", timeout_,
+                  [self = std::weak_ptr<ReachabilityProber*>(self_), job,
+                   must_know_method](absl::StatusOr<std::string> answer) {
+                    const auto alive = self.lock();
+                    if (alive == nullptr) return;
+                    const bool there =
+                        answer.ok() || (!must_know_method &&
+                                        absl::IsUnimplemented(answer.status()));
+                    if (!there) job->reachable = false;
+                    if (--job->answers_due == 0) (*alive)->Finish(*job);
+                  });
 }
 
 void ReachabilityProber::Finish(const Job& job) {

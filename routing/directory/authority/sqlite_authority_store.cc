@@ -41,8 +41,7 @@ absl::StatusOr<std::string> KeepFirst(Database& db, const char* read,
   const absl::Status status = db.Transaction([&]() -> absl::Status {
     ASSIGN_OR_RETURN(Statement * select, db.Prepared(read));
     ASSIGN_OR_RETURN(const bool found, select->Step());
-    const uint64_t held =
-        found ? static_cast<uint64_t>(select->Int(0)) : 0;
+    const uint64_t held = found ? static_cast<uint64_t>(select->Int(0)) : 0;
     if (found && held > epoch) {
       select->Reset();
       return absl::FailedPreconditionError("a later epoch is on record");
@@ -69,8 +68,7 @@ absl::StatusOr<std::unique_ptr<SqliteAuthorityStore>>
 SqliteAuthorityStore::Open(const std::string& path) {
   Database::Options options;
   options.exclusive = true;
-  ASSIGN_OR_RETURN(std::unique_ptr<Database> db,
-                   Database::Open(path, options));
+  ASSIGN_OR_RETURN(std::unique_ptr<Database> db, Database::Open(path, options));
   RETURN_IF_ERROR(db->QuickCheck());
   ASSIGN_OR_RETURN(const int64_t version, db->UserVersion());
   if (version > kSchemaVersion) {

@@ -75,7 +75,8 @@ absl::StatusOr<Vote> ParseVote(absl::string_view bytes) {
   if (bytes.size() <= kSignatureBytes || bytes.size() > kMaxVoteBytes) {
     return Malformed();
   }
-  const absl::string_view body = bytes.substr(0, bytes.size() - kSignatureBytes);
+  const absl::string_view body =
+      bytes.substr(0, bytes.size() - kSignatureBytes);
   ByteReader reader(body);
   if (reader.U8() != kVersion) return Malformed();
   Vote vote;
@@ -85,9 +86,8 @@ absl::StatusOr<Vote> ParseVote(absl::string_view bytes) {
   ASSIGN_OR_RETURN(
       const crypto::Ed25519Signature signature,
       crypto::Ed25519Signature::FromBytes(bytes.substr(body.size())));
-  RETURN_IF_ERROR(crypto::Verify(vote.authority,
-                                 crypto::SigningDomain::kDirectoryVote, body,
-                                 signature));
+  RETURN_IF_ERROR(crypto::Verify(
+      vote.authority, crypto::SigningDomain::kDirectoryVote, body, signature));
   vote.epoch = reader.U64();
   const uint64_t valid_after_ms = reader.U64();
   vote.previous_epoch = reader.U64();

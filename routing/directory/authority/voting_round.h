@@ -42,7 +42,8 @@ class VotingRound final {
 
   // Bytes of all votes of which the hash is not in `known`, both of two
   // different ones, up to kMaxVoteBytes in all; and all hashes.
-  std::vector<std::string> VotesExcept(const std::set<std::string>& known) const;
+  std::vector<std::string> VotesExcept(
+      const std::set<std::string>& known) const;
   std::vector<std::string> Hashes() const;
 
   int equivocations() const { return equivocations_; }

@@ -131,9 +131,9 @@ std::string TestNetwork::Sign(const Draft& draft,
     }
     const std::string descriptor =
         Must(SignDescriptor(entry.descriptor, nodes_[i]->identity));
-    sorted.emplace_back(entry.descriptor.node_id,
-                        EncodeEntry({entry.running, entry.active, entry.since,
-                                     descriptor}));
+    sorted.emplace_back(
+        entry.descriptor.node_id,
+        EncodeEntry({entry.running, entry.active, entry.since, descriptor}));
   }
   std::sort(sorted.begin(), sorted.end());
   v1::SignedConsensus document;

@@ -4,7 +4,8 @@
 //   SeededRandom random(seed);
 //   TestNetwork net(/*nodes=*/8, TestNetwork::SmallParams(), random, now);
 //   net.consensus()->nodes(); net.node(0).identity.Sign(...);
-//   net.Reissue([](TestNetwork::Draft& draft) { draft.nodes[3].running = false; });
+//   net.Reissue([](TestNetwork::Draft& draft) { draft.nodes[3].running = false;
+//   });
 //
 // Node i has link address "sim:i", storage address "sim:s<i>", a nickname
 // "node-i" and an operator of its own. Not thread-safe.
@@ -19,13 +20,13 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "crypto/base/secret_bytes.h"
 #include "crypto/random/random.h"
 #include "crypto/sign/ed25519.h"
 #include "routing/directory/consensus.h"
 #include "routing/directory/descriptor.h"
 #include "routing/directory/network_params.h"
 #include "routing/directory/node_keys.h"
-#include "crypto/base/secret_bytes.h"
 
 namespace messenger::routing {
 
