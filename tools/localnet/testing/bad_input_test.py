@@ -48,7 +48,7 @@ class BadInputTest(unittest.TestCase):
         self.fails(run("account", "sell"), USAGE, "create")
         self.fails(run("contact"), USAGE, "contact add")
         self.fails(run("send"), USAGE, "WHO")
-        self.fails(run("send", "Ben", "two", "words"), USAGE, "quotes")
+        self.fails(run("send", self.ben.id, "two", "words"), USAGE, "quotes")
         self.fails(run("safety-number"), USAGE)
         self.fails(run("history", "--limit", "many"), USAGE, "--limit")
         other = self.network.client("ada", routing="pigeon")

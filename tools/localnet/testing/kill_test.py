@@ -81,14 +81,14 @@ class KillTest(unittest.TestCase):
         self.revive(victim)
 
     def test_any_relay_may_die(self):
-        for node in (1, 2, 3, 4):
+        for node in (1, 2, 3, 4, 5, 6, 7, 8):
             self.check_victim("node-%d-router" % node)
 
     def test_any_storage_node_may_die(self):
         for node in (1, 2, 3, 4, 5, 6, 7, 8):
             self.check_victim("node-%d-storage" % node)
 
-    def test_all_texts_arrived_once_and_in_the_end_nothing_waits(self):
+    def test_zz_all_texts_arrived_once_and_nothing_waits(self):
         received = self.ben.received()
         for text in self.sent:
             self.assertEqual(received.count(text), 1, text)
