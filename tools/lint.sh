@@ -83,7 +83,7 @@ forbid "take Random& as a parameter" \
 
 forbid "take Clock& or absl::Time as a parameter" \
   'system_clock::now|steady_clock::now|absl::Now\(\)|\btime\((nullptr|NULL|0)\)|\bgettimeofday\(|\bclock_gettime\(' \
-  'routing/runtime/system_clock\.cc|tools/localnet/|tools/bench/|.*_(main|benchmark|bench)\.cc' \
+  'routing/runtime/(process|system_clock)\.cc|tools/localnet/|tools/bench/|.*_(main|benchmark|bench)\.cc' \
   "${CPP[@]}"
 
 forbid "wait for the event, not for time to pass" \
