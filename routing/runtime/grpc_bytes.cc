@@ -7,6 +7,7 @@
 
 #include "absl/strings/string_view.h"
 #include "grpcpp/support/slice.h"
+#include "routing/runtime/grpc_hand_over.h"
 
 namespace messenger::routing {
 namespace {
@@ -18,11 +19,24 @@ static_assert(kFrameBytes == (0x00 | (0x40 << 7)), "the varint above");
 
 constexpr size_t kMaxStatusWords = 200;
 
+// Bytes that gRPC lets go of on a thread of its own.
+struct HandedOver {
+  const std::string bytes;
+  GrpcHandOver hand_over;
+};
+
 grpc::Slice SliceOf(std::string bytes) {
-  auto* const owned = new std::string(std::move(bytes));
+  auto* const owned = new HandedOver{std::move(bytes), {}};
+  char* const data = const_cast<char*>(owned->bytes.data());
+  const size_t size = owned->bytes.size();
+  owned->hand_over.Give();
   return grpc::Slice(
-      owned->data(), owned->size(),
-      [](void* user_data) { delete static_cast<std::string*>(user_data); },
+      data, size,
+      [](void* user_data) {
+        auto* const done = static_cast<HandedOver*>(user_data);
+        done->hand_over.Take();
+        delete done;
+      },
       owned);
 }
 

@@ -33,6 +33,7 @@ GrpcLink::GrpcLink(Executor& executor, Recorder* recorder)
     : executor_(executor), recorder_(recorder) {}
 
 void GrpcLink::Start(Stream& stream) {
+  absl::Status to_peer;
   {
     absl::MutexLock lock(&mutex_);
     if (!closed_) {
@@ -41,8 +42,9 @@ void GrpcLink::Start(Stream& stream) {
       WriteNextLocked();
       return;
     }
+    to_peer = early_to_peer_;
   }
-  stream.End({.by_peer = false, .writing = false, .to_peer = {}});
+  stream.End({.by_peer = false, .writing = false, .to_peer = to_peer});
 }
 
 void GrpcLink::OnRead(bool ok) {
@@ -158,6 +160,7 @@ void GrpcLink::Close(absl::Status status, const absl::Status& to_peer) {
     if (closed_) return;
     writing = writing_;
     ended = CloseLocked(std::move(status));
+    if (ended == nullptr) early_to_peer_ = to_peer;
     inbox_.clear();
   }
   if (ended != nullptr) {

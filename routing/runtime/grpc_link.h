@@ -108,6 +108,8 @@ class GrpcLink final : public std::enable_shared_from_this<GrpcLink> {
   bool scheduled_ ABSL_GUARDED_BY(mutex_) = false;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Status close_status_ ABSL_GUARDED_BY(mutex_);
+  // What a peer is told if the link was closed before Start().
+  absl::Status early_to_peer_ ABSL_GUARDED_BY(mutex_);
 };
 
 // The FrameLink that its owner holds.

@@ -23,6 +23,7 @@
 #include "grpcpp/support/time.h"
 #include "routing/runtime/grpc_bytes.h"
 #include "routing/runtime/grpc_credentials.h"
+#include "routing/runtime/grpc_hand_over.h"
 #include "routing/runtime/grpc_link.h"
 #include "routing/runtime/grpc_names.h"
 #include "routing/runtime/socket_address.h"
@@ -204,21 +205,25 @@ class CallReactor final : public grpc::ServerGenericBidiReactor {
       if (CallReactor* const self = shared_->Take()) {
         self->FinishWith(refusal);
       }
+      hand_over_.Give();
       return;
     }
     std::string request = BytesOf(request_);
     request_.Clear();
     dispatch_(std::move(peer_), context_.peer(), std::move(request), method_,
               std::make_unique<Answer>(shared_, method_));
+    hand_over_.Give();
   }
 
   void OnCancel() override {
     if (CallReactor* const self = shared_->Take()) {
       self->Finish(grpc::Status(grpc::StatusCode::CANCELLED, ""));
     }
+    hand_over_.Give();
   }
 
   void OnDone() override {
+    hand_over_.Take();
     const std::function<void()> gone = std::move(gone_);
     delete this;
     gone();
@@ -230,10 +235,12 @@ class CallReactor final : public grpc::ServerGenericBidiReactor {
     }
     if (!reply.ok()) {
       context_.AddTrailingMetadata(kAnsweredKey, kAnsweredValue);
+      hand_over_.Give();
       Finish(ToGrpcStatus(reply.status()));
       return;
     }
     reply_ = BufferOf(*std::move(reply));
+    hand_over_.Give();
     StartWriteAndFinish(&reply_, grpc::WriteOptions(), grpc::Status::OK);
   }
 
@@ -247,6 +254,7 @@ class CallReactor final : public grpc::ServerGenericBidiReactor {
   const std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();
   grpc::ByteBuffer request_;
   grpc::ByteBuffer reply_;
+  GrpcHandOver hand_over_;
 };
 
 // One link that a peer opened.
@@ -260,10 +268,21 @@ class LinkReactor final : public grpc::ServerGenericBidiReactor,
   // Not in the constructor: reads may end before it is over.
   void Start() { link_->Start(*this); }
 
-  void OnReadDone(bool ok) override { link_->OnRead(ok); }
-  void OnWriteDone(bool ok) override { link_->OnWritten(ok); }
-  void OnCancel() override { link_->OnPeerEnded(); }
+  // The reactor lives until each of these has returned.
+  void OnReadDone(bool ok) override {
+    link_->OnRead(ok);
+    hand_over_.Give();
+  }
+  void OnWriteDone(bool ok) override {
+    link_->OnWritten(ok);
+    hand_over_.Give();
+  }
+  void OnCancel() override {
+    link_->OnPeerEnded();
+    hand_over_.Give();
+  }
   void OnDone() override {
+    hand_over_.Take();
     link_->OnDone(absl::UnavailableError("peer closed the link"));
     const std::function<void()> gone = std::move(gone_);
     delete this;
@@ -272,13 +291,21 @@ class LinkReactor final : public grpc::ServerGenericBidiReactor,
 
   void Write(const grpc::ByteBuffer& message, bool more) override {
     grpc::WriteOptions options;
-    if (more) options.set_buffer_hint();
+    // The first one takes the initial metadata along, and gRPC would hold both
+    // back until a second one comes, which comes when the first one is done.
+    if (more && written_) options.set_buffer_hint();
+    written_ = true;
     StartWrite(&message, options);
+    hand_over_.Give();
   }
-  void Read(grpc::ByteBuffer* message) override { StartRead(message); }
+  void Read(grpc::ByteBuffer* message) override {
+    StartRead(message);
+    hand_over_.Give();
+  }
   void End(const GrpcLink::Ending& ending) override {
     // A peer that takes nothing would keep a write under way for ever.
     if (ending.writing) context_.TryCancel();
+    hand_over_.Give();
     Finish(ToGrpcStatus(ending.to_peer));
   }
 
@@ -286,6 +313,8 @@ class LinkReactor final : public grpc::ServerGenericBidiReactor,
   grpc::GenericCallbackServerContext& context_;
   const std::shared_ptr<GrpcLink> link_;
   std::function<void()> gone_;
+  bool written_ = false;  // under the link's lock, as every Write()
+  GrpcHandOver hand_over_;
 };
 
 }  // namespace

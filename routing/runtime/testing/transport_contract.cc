@@ -259,6 +259,29 @@ TEST_P(TransportLinkTest, ServerMaySpeakFirst) {
   ASSERT_TRUE(world_->RunUntil([&] { return client_.frames.size() == 1; }));
 }
 
+TEST_P(TransportLinkTest, FramesSentWhileALinkIsAcceptedArrive) {
+  acceptor_.greeting_frames = 3;
+  const Endpoint endpoint = Start();
+  // Many times, for it depends on which thread is first.
+  for (int i = 0; i < 50; ++i) {
+    ContractEnd end;
+    end.link = world_->person().OpenLink(endpoint, end);
+    ASSERT_TRUE(world_->RunUntil([&] { return end.frames.size() == 3; })) << i;
+  }
+}
+
+TEST_P(TransportLinkTest, ManyRefusedLinksAreAllRefused) {
+  acceptor_.refuse = true;
+  const Endpoint endpoint = Start();
+  for (int i = 0; i < 50; ++i) {
+    ContractEnd end;
+    end.link = world_->person().OpenLink(endpoint, end);
+    ASSERT_TRUE(RunUntilClosed(end));
+    ASSERT_THAT(end.status(), StatusIs(absl::StatusCode::kPermissionDenied))
+        << i;
+  }
+}
+
 TEST_P(TransportLinkTest, PeerOfALinkIsKnownByItsKeyOrNobody) {
   const Endpoint endpoint = Start();
   Open(world_->person(), endpoint);

@@ -84,6 +84,7 @@ struct ContractEnd final : FrameLinkEvents {
 struct ContractAcceptor final : LinkAcceptor {
   bool refuse = false;
   bool echo = false;
+  int greeting_frames = 0;
   std::deque<ContractEnd> ends;
   std::vector<Peer> peers;
 
@@ -94,6 +95,9 @@ struct ContractAcceptor final : LinkAcceptor {
     ContractEnd& end = ends.emplace_back();
     end.link = std::move(link);
     end.echo = echo;
+    for (int i = 0; i < greeting_frames; ++i) {
+      end.link->Send(std::string(kFrameBytes, 'g'));
+    }
     return &end;
   }
 };
