@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# The long form of CI: all tests under each sanitizer, then every fuzzer.
+#
+#   tools/ci/nightly.sh [SECONDS_PER_FUZZER]    (default 1800)
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+seconds=${1:-1800}
+failed=0
+for config in asan ubsan tsan; do
+  echo "== tests under $config"
+  ./test --config="$config" || failed=$((failed + 1))
+done
+
+# Clang builds everything anew: an output base of its own keeps the other one.
+base=${XDG_CACHE_HOME:-$HOME/.cache}/messenger/fuzz-output
+fuzz() { bazel --output_base="$base" "$@"; }
+mapfile -t fuzzers < <(fuzz query 'attr(name, "_fuzz(er)?$", kind(cc_binary, //...))' 2>/dev/null)
+for fuzzer in "${fuzzers[@]}"; do
+  echo "== $fuzzer for $seconds s"
+  fuzz build --config=fuzz "$fuzzer" || {
+    failed=$((failed + 1))
+    continue
+  }
+  path=${fuzzer#//}
+  binary=$(fuzz info --config=fuzz bazel-bin 2>/dev/null)/${path/://}
+  corpus=$(mktemp -d)
+  folder=${path%%:*}/testdata/$(basename "${binary%er}")
+  [[ -d $folder ]] && cp -r "$folder/." "$corpus/"
+  "$binary" -max_total_time="$seconds" -rss_limit_mb=2048 \
+    -artifact_prefix="$corpus/" "$corpus" || failed=$((failed + 1))
+done
+echo "nightly: $failed step(s) failed"
+((failed == 0))
