@@ -22,11 +22,11 @@
 namespace messenger::swarm {
 namespace {
 
-using ::messenger::testing::IsOk;
-using ::messenger::testing::StatusIs;
 using crypto::AccountKeys;
 using crypto::Ed25519PrivateKey;
 using crypto::Ed25519PublicKey;
+using ::messenger::testing::IsOk;
+using ::messenger::testing::StatusIs;
 
 std::map<std::string, std::string> Vectors() {
   std::map<std::string, std::string> vectors;
@@ -42,9 +42,9 @@ TEST(AuthVectors, AllBytesAgreeWithAnIndependentModel) {
   std::map<std::string, std::string> v = Vectors();
   ASSERT_EQ(v.size(), 18);
   const auto account = *MailboxAddress::FromBytes(v["account"]);
-  const auto pair = MailboxAddress::ForPair(
-      *Ed25519PublicKey::FromBytes(v["read_key"]),
-      *Ed25519PublicKey::FromBytes(v["write_key"]));
+  const auto pair =
+      MailboxAddress::ForPair(*Ed25519PublicKey::FromBytes(v["read_key"]),
+                              *Ed25519PublicKey::FromBytes(v["write_key"]));
   EXPECT_EQ(pair.bytes(), v["pairwise_mailbox"]);
   const MessageId inbox_id =
       ComputeMessageId(account, MailboxNamespace::kInbox, v["payload"]);
@@ -60,10 +60,10 @@ TEST(AuthVectors, AllBytesAgreeWithAnIndependentModel) {
   receipt.node = node;
   receipt.epoch = 77;
   receipt.node_time_ms = 1'900'000'000'456;
-  EXPECT_EQ(ReceiptSignedBytes(
-                {.id = pair_id, .mailbox = pair, .expiry_ms = kExpiry},
-                receipt),
-            v["receipt_signed"]);
+  EXPECT_EQ(
+      ReceiptSignedBytes({.id = pair_id, .mailbox = pair, .expiry_ms = kExpiry},
+                         receipt),
+      v["receipt_signed"]);
   EXPECT_EQ(RetrieveSignedBytes({.node = node,
                                  .mailbox = pair,
                                  .ns = MailboxNamespace::kPairwise,
@@ -100,8 +100,8 @@ class AuthTest : public ::testing::Test {
   Ed25519PrivateKey read_key_ = Ed25519PrivateKey::Generate(random_);
   Ed25519PrivateKey write_key_ = Ed25519PrivateKey::Generate(random_);
   MailboxAddress inbox_ = MailboxAddress::ForAccount(account_.id());
-  MailboxAddress pair_ = MailboxAddress::ForPair(read_key_.public_key(),
-                                                 write_key_.public_key());
+  MailboxAddress pair_ =
+      MailboxAddress::ForPair(read_key_.public_key(), write_key_.public_key());
   MailboxKeys owner_keys_{.read_key = account_.signing_key().public_key(),
                           .write_key = std::nullopt};
   MailboxKeys pair_keys_{.read_key = read_key_.public_key(),
@@ -128,9 +128,8 @@ TEST_F(AuthTest, KeysMustBeTheOnesTheAddressCommitsTo) {
 }
 
 TEST_F(AuthTest, AReceiptSpeaksOfOneSubjectOnly) {
-  const ReceiptSubject subject{.id = random_.Fixed<ObjectId>(),
-                               .mailbox = pair_,
-                               .expiry_ms = 5};
+  const ReceiptSubject subject{
+      .id = random_.Fixed<ObjectId>(), .mailbox = pair_, .expiry_ms = 5};
   const auto node = random_.Fixed<routing::NodeId>();
   const Receipt receipt = SignReceipt(read_key_, subject, node, 7, 9);
   EXPECT_THAT(VerifyReceipt(read_key_.public_key(), subject, receipt), IsOk());
@@ -163,9 +162,9 @@ TEST_F(AuthTest, AWriteIsSignedForOneIdAndExpiryByTheWriteKey) {
   EXPECT_THAT(VerifyWrite(pair_, pair_keys_, id, 5, signature), IsOk());
   EXPECT_THAT(VerifyWrite(pair_, pair_keys_, id, 6, signature),
               StatusIs(absl::StatusCode::kUnauthenticated));
-  EXPECT_THAT(VerifyWrite(pair_, pair_keys_, random_.Fixed<MessageId>(), 5,
-                          signature),
-              StatusIs(absl::StatusCode::kUnauthenticated));
+  EXPECT_THAT(
+      VerifyWrite(pair_, pair_keys_, random_.Fixed<MessageId>(), 5, signature),
+      StatusIs(absl::StatusCode::kUnauthenticated));
   EXPECT_THAT(
       VerifyWrite(pair_, pair_keys_, id, 5, SignWrite(read_key_, id, 5)),
       StatusIs(absl::StatusCode::kUnauthenticated))

@@ -28,8 +28,8 @@ MailboxAddress MailboxAddress::ForAccount(const crypto::AccountId& account) {
 MailboxAddress MailboxAddress::ForPair(
     const crypto::Ed25519PublicKey& read_key,
     const crypto::Ed25519PublicKey& write_key) {
-  const crypto::Digest256 hash = crypto::Blake2b256(
-      "nm1-mailbox", {read_key.bytes(), write_key.bytes()});
+  const crypto::Digest256 hash =
+      crypto::Blake2b256("nm1-mailbox", {read_key.bytes(), write_key.bytes()});
   Storage storage;
   storage.data()[0] = static_cast<char>(Kind::kPairwise);
   hash.bytes().copy(storage.data() + 1, crypto::Digest256::kSize);

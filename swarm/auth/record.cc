@@ -30,9 +30,8 @@ void SignRecord(const crypto::Ed25519PrivateKey& account_key,
 
 absl::Status VerifyRecord(const MailboxAddress& mailbox, MailboxNamespace ns,
                           const Record& record) {
-  RETURN_IF_ERROR(
-      CheckKeysOf(mailbox, {.read_key = record.owner_key,
-                            .write_key = std::nullopt}));
+  RETURN_IF_ERROR(CheckKeysOf(
+      mailbox, {.read_key = record.owner_key, .write_key = std::nullopt}));
   return crypto::Verify(record.owner_key, crypto::SigningDomain::kRecord,
                         RecordSignedBytes(mailbox, ns, record),
                         record.signature);

@@ -21,18 +21,16 @@ class LateServer final : public routing::Server {
   // outlive it.
   void Announce(std::string method, routing::MethodLimits limits,
                 routing::Server& server) {
-    server.HandleMethod(method, limits,
-                        [this, method](const routing::Peer& peer,
-                                       std::string request,
-                                       routing::Reply reply) {
-                          const auto found = handlers_.find(method);
-                          if (found == handlers_.end()) {
-                            return reply(absl::UnavailableError(
-                                "not part of a network yet"));
-                          }
-                          found->second(peer, std::move(request),
-                                        std::move(reply));
-                        });
+    server.HandleMethod(
+        method, limits,
+        [this, method](const routing::Peer& peer, std::string request,
+                       routing::Reply reply) {
+          const auto found = handlers_.find(method);
+          if (found == handlers_.end()) {
+            return reply(absl::UnavailableError("not part of a network yet"));
+          }
+          found->second(peer, std::move(request), std::move(reply));
+        });
   }
 
   // The announced limits hold, not `limits`. Not announced: never called.

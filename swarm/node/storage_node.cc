@@ -33,8 +33,7 @@ void StorageNode::Start(std::function<void(absl::Status)> on_damage) {
 
 void StorageNode::ScheduleExpire(absl::Duration delay) {
   expire_timer_ = executor_.RunAfter(delay, [this] {
-    const auto now_ms =
-        static_cast<uint64_t>(absl::ToUnixMillis(clock_.Now()));
+    const auto now_ms = static_cast<uint64_t>(absl::ToUnixMillis(clock_.Now()));
     committer_.Expire(
         now_ms, kExpireRows, [this](absl::StatusOr<size_t> removed) {
           if (absl::IsDataLoss(removed.status()) && on_damage_ != nullptr) {

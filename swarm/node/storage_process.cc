@@ -22,8 +22,7 @@ constexpr int kMaxConcurrentRequests = 1024;
 // A secret of 32 bytes in a file of its own, made when there is none.
 absl::StatusOr<crypto::SecretBytes<32>> LoadOrMakeSeed(const std::string& path,
                                                        crypto::Random& random) {
-  absl::StatusOr<std::string> bytes =
-      routing::ReadFile(path, /*max_bytes=*/64);
+  absl::StatusOr<std::string> bytes = routing::ReadFile(path, /*max_bytes=*/64);
   if (absl::IsNotFound(bytes.status())) {
     crypto::SecretBytes<32> seed = random.Secret<32>();
     RETURN_IF_ERROR(routing::WriteFileAtomically(path, seed.Expose()));
@@ -50,10 +49,9 @@ absl::StatusOr<std::unique_ptr<StorageProcess>> StorageProcess::Create(
   ASSIGN_OR_RETURN(
       const crypto::SecretBytes<32> storage_seed,
       LoadOrMakeSeed(absl::StrCat(directory, "/storage.key"), options.random));
-  ASSIGN_OR_RETURN(
-      const crypto::SecretBytes<32> tls_seed,
-      LoadOrMakeSeed(absl::StrCat(directory, "/storage-tls.key"),
-                     options.random));
+  ASSIGN_OR_RETURN(const crypto::SecretBytes<32> tls_seed,
+                   LoadOrMakeSeed(absl::StrCat(directory, "/storage-tls.key"),
+                                  options.random));
   ASSIGN_OR_RETURN(routing::TlsIdentity tls,
                    routing::TlsIdentity::FromSeed(tls_seed));
   ASSIGN_OR_RETURN(
@@ -107,10 +105,10 @@ absl::Status StorageProcess::Listen() {
   RETURN_IF_ERROR(server_->Start());
   const std::string real = server_->address();
   public_file_ = {
-      .storage = {.address = options_.advertised_ip.empty()
-                                 ? real
-                                 : absl::StrCat(options_.advertised_ip,
-                                                PortOf(real)),
+      .storage = {.address =
+                      options_.advertised_ip.empty()
+                          ? real
+                          : absl::StrCat(options_.advertised_ip, PortOf(real)),
                   .tls_key = tls_.key()},
       .storage_key = storage_key_.public_key(),
       .capacity_mib = options_.capacity_mib};

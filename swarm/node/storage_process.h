@@ -66,13 +66,10 @@ class StorageProcess final {
             absl::Duration directory_interval,
             std::function<void(absl::Status)> on_damage);
 
-  const routing::StoragePublicFile& public_file() const {
-    return public_file_;
-  }
+  const routing::StoragePublicFile& public_file() const { return public_file_; }
 
  private:
-  StorageProcess(const Options& options,
-                 crypto::Ed25519PrivateKey storage_key,
+  StorageProcess(const Options& options, crypto::Ed25519PrivateKey storage_key,
                  routing::TlsIdentity tls, std::unique_ptr<SqliteStore> store);
 
   absl::Status Listen();

@@ -34,10 +34,10 @@
 namespace messenger::swarm {
 namespace {
 
+using absl::StatusCode;
 using ::messenger::testing::IsOk;
 using ::messenger::testing::StatusIs;
 using ::testing::SizeIs;
-using absl::StatusCode;
 
 class StorageProcessTest : public ::testing::Test {
  protected:
@@ -95,8 +95,8 @@ TEST_F(StorageProcessTest, TellsCallersToWaitUntilItHasJoined) {
   transport.Call((*process)->public_file().storage,
                  routing::kEndpointHandleMethod, "", absl::Seconds(20),
                  [&](absl::StatusOr<std::string> r) { reply = std::move(r); });
-  ASSERT_TRUE(loop_.RunUntil([&] { return reply.has_value(); },
-                             absl::Seconds(30)));
+  ASSERT_TRUE(
+      loop_.RunUntil([&] { return reply.has_value(); }, absl::Seconds(30)));
   EXPECT_THAT(*reply, StatusIs(StatusCode::kUnavailable));
 }
 
@@ -139,12 +139,11 @@ class StorageSwarmTest : public StorageProcessTest {
     mirror_ = std::make_unique<routing::DirectoryMirror>(*published_);
     auto tls = routing::TlsIdentity::Generate(seeded_);
     ASSERT_THAT(tls, IsOk());
-    authority_tls_ =
-        std::make_unique<routing::TlsIdentity>(*std::move(tls));
-    auto authority = routing::GrpcServer::Create({.listen_address =
-                                                      "127.0.0.1:0",
-                                                  .identity = *authority_tls_,
-                                                  .executor = loop_});
+    authority_tls_ = std::make_unique<routing::TlsIdentity>(*std::move(tls));
+    auto authority =
+        routing::GrpcServer::Create({.listen_address = "127.0.0.1:0",
+                                     .identity = *authority_tls_,
+                                     .executor = loop_});
     ASSERT_THAT(authority, IsOk());
     authority_ = *std::move(authority);
     mirror_->Register(*authority_);
@@ -178,10 +177,9 @@ class StorageSwarmTest : public StorageProcessTest {
     routing::RemoteEndpointHandler endpoint(
         *transports_[from], processes_[to]->public_file().storage);
     std::optional<absl::StatusOr<std::string>> reply;
-    endpoint.Handle(1, request.SerializeAsString(),
-                    [&](absl::StatusOr<std::string> r) {
-                      reply = std::move(r);
-                    });
+    endpoint.Handle(
+        1, request.SerializeAsString(),
+        [&](absl::StatusOr<std::string> r) { reply = std::move(r); });
     loop_.RunUntil([&] { return reply.has_value(); }, absl::Seconds(30));
     if (!reply.has_value()) return absl::DeadlineExceededError("no reply");
     if (!reply->ok()) return reply->status();
@@ -227,8 +225,7 @@ TEST_F(StorageSwarmTest, AMessageIsReceiptedByAMajorityOverRealConnections) {
     ASSERT_THAT(response, IsOk());
     ASSERT_EQ(response->code(), 0) << response->message();
     ASSERT_GE(response->receipts().receipts_size(), 2);
-    const auto mailbox =
-        *MailboxAddress::FromBytes(request.store().mailbox());
+    const auto mailbox = *MailboxAddress::FromBytes(request.store().mailbox());
     const ReceiptSubject subject{
         .id = ComputeMessageId(mailbox, MailboxNamespace::kInbox,
                                request.store().payload()),
@@ -239,9 +236,8 @@ TEST_F(StorageSwarmTest, AMessageIsReceiptedByAMajorityOverRealConnections) {
       const auto receipt = ReceiptFromProto(proto);
       ASSERT_THAT(receipt, IsOk());
       EXPECT_THAT(
-          VerifyReceipt(
-              paper_->consensus()->Find(receipt->node)->storage_key, subject,
-              *receipt),
+          VerifyReceipt(paper_->consensus()->Find(receipt->node)->storage_key,
+                        subject, *receipt),
           IsOk());
       signers.insert(receipt->node);
     }
@@ -268,11 +264,11 @@ TEST_F(StorageSwarmTest, AProcessThatStartsAgainStillHasWhatItSignedFor) {
   processes_.clear();
   crypto::SeededRandom random(2);
   for (const int i : holders) {
-    auto store = SqliteStore::Open(
-        {.path = absl::StrCat(Directory(i), "/messages.db"),
-         .capacity_bytes = 0,
-         .vfs = ""},
-        random);
+    auto store =
+        SqliteStore::Open({.path = absl::StrCat(Directory(i), "/messages.db"),
+                           .capacity_bytes = 0,
+                           .vfs = ""},
+                          random);
     ASSERT_THAT(store, IsOk());
     const auto page = (*store)->List(
         *MailboxAddress::FromBytes("\x05" + std::string(32, 'a')),

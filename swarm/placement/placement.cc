@@ -23,9 +23,9 @@ std::vector<routing::NodeId> Placement::Members(
   const auto found = shards_.find(shard);
   if (found != shards_.end()) return found->second;
   std::vector<routing::NodeId> members;
-  for (const size_t index : ChooseMembers(
-           shard, candidates_,
-           static_cast<size_t>(consensus_->params().swarm_size))) {
+  for (const size_t index :
+       ChooseMembers(shard, candidates_,
+                     static_cast<size_t>(consensus_->params().swarm_size))) {
     members.push_back(candidates_[index].id);
   }
   shards_.emplace(shard, members);

@@ -12,10 +12,10 @@
 namespace messenger::swarm {
 namespace {
 
+using routing::TestNetwork;
 using ::testing::Contains;
 using ::testing::Not;
 using ::testing::SizeIs;
-using routing::TestNetwork;
 
 class PlacementTest : public ::testing::Test {
  protected:
@@ -48,9 +48,8 @@ TEST_F(PlacementTest, AMailboxHasAsManyMembersAsTheDirectorySays) {
 
 TEST_F(PlacementTest, ANodeThatDoesNotRunKeepsItsMailboxes) {
   const Placement before(network_.consensus());
-  const Placement after(network_.Reissue([](TestNetwork::Draft& draft) {
-    draft.nodes[3].running = false;
-  }));
+  const Placement after(network_.Reissue(
+      [](TestNetwork::Draft& draft) { draft.nodes[3].running = false; }));
   for (int i = 0; i < 100; ++i) {
     const MailboxAddress mailbox = Mailbox();
     EXPECT_EQ(before.Members(mailbox), after.Members(mailbox));

@@ -1,7 +1,8 @@
 #include "swarm/placement/rendezvous.h"
 
-#include <algorithm>
 #include <arpa/inet.h>
+
+#include <algorithm>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"

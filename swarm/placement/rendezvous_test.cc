@@ -70,10 +70,10 @@ TEST(Rendezvous, AgreesWithTheVectorsOfAnIndependentModel) {
       int size = 0;
       ASSERT_TRUE(absl::SimpleAtoi(words[2], &shard));
       ASSERT_TRUE(absl::SimpleAtoi(words[3], &size));
-      EXPECT_EQ(absl::StrJoin(ChooseMembers(static_cast<Shard>(shard),
-                                            networks[words[1]],
-                                            static_cast<size_t>(size)),
-                              ","),
+      EXPECT_EQ(absl::StrJoin(
+                    ChooseMembers(static_cast<Shard>(shard), networks[words[1]],
+                                  static_cast<size_t>(size)),
+                    ","),
                 words[4])
           << line;
       ++swarms;
@@ -141,10 +141,9 @@ TEST(Rendezvous, ANodeThatLeavesIsReplacedByOneSpareAndNothingElseMoves) {
     const routing::NodeId left = rest[4].id;
     rest.erase(rest.begin() + 4);
     for (int s = 0; s < kShards; s += 4) {
-      const std::vector<size_t> order = ChooseMembers(
-          static_cast<Shard>(s), nodes, kSwarmSize + 1);
-      std::set<routing::NodeId> expected =
-          Swarm(static_cast<Shard>(s), nodes);
+      const std::vector<size_t> order =
+          ChooseMembers(static_cast<Shard>(s), nodes, kSwarmSize + 1);
+      std::set<routing::NodeId> expected = Swarm(static_cast<Shard>(s), nodes);
       // The spare is the next in order, known beforehand.
       if (expected.erase(left)) expected.insert(nodes[order.back()].id);
       EXPECT_EQ(Swarm(static_cast<Shard>(s), rest), expected)

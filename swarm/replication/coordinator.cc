@@ -98,14 +98,13 @@ void Coordinator::Write(ValidWrite write, v1::ReplicatedItem item,
                           : absl::StatusOr<Receipt>(reply.status()));
         });
   }
-  local_.Commit(std::move(write), epoch,
-                [this, weak](absl::StatusOr<Receipt> receipt) {
-                  auto alive = weak.lock();
-                  if (alive == nullptr) return;
-                  alive->no_space_here =
-                      absl::IsResourceExhausted(receipt.status());
-                  Add(*alive, std::move(receipt));
-                });
+  local_.Commit(
+      std::move(write), epoch, [this, weak](absl::StatusOr<Receipt> receipt) {
+        auto alive = weak.lock();
+        if (alive == nullptr) return;
+        alive->no_space_here = absl::IsResourceExhausted(receipt.status());
+        Add(*alive, std::move(receipt));
+      });
 }
 
 void Coordinator::Add(Pending& pending, absl::StatusOr<Receipt> receipt) {

@@ -57,19 +57,19 @@ ReplicaService::ReplicaService(LocalReplica& local, CurrentPlacement& placement,
     : local_(local), placement_(placement), clock_(clock) {}
 
 void ReplicaService::Serve(routing::Server& server) {
-  server.HandleMethod(
-      std::string(kReplicateMethod),
-      {.max_request_bytes = kMaxReplicateBytes,
-       .max_concurrent = kMaxConcurrentReplications},
-      [this](const routing::Peer& peer, std::string request,
-             routing::Reply reply) {
-        Replicate(peer, request, std::move(reply));
-      });
+  server.HandleMethod(std::string(kReplicateMethod),
+                      {.max_request_bytes = kMaxReplicateBytes,
+                       .max_concurrent = kMaxConcurrentReplications},
+                      [this](const routing::Peer& peer, std::string request,
+                             routing::Reply reply) {
+                        Replicate(peer, request, std::move(reply));
+                      });
 }
 
-absl::StatusOr<ValidWrite> ReplicaService::Check(
-    const v1::ReplicatedItem& item, const Placement& placement,
-    const routing::NodeId& caller, absl::Time now) const {
+absl::StatusOr<ValidWrite> ReplicaService::Check(const v1::ReplicatedItem& item,
+                                                 const Placement& placement,
+                                                 const routing::NodeId& caller,
+                                                 absl::Time now) const {
   ASSIGN_OR_RETURN(ValidWrite write, Validate(item, now));
   if (!placement.IsMember(write.subject.mailbox, local_.node()) ||
       !placement.IsMember(write.subject.mailbox, caller)) {
@@ -85,8 +85,7 @@ void ReplicaService::Replicate(const routing::Peer& peer,
   if (placement == nullptr) {
     return reply(absl::UnavailableError("no directory yet"));
   }
-  const routing::NodeRecord* caller =
-      StorageNode(placement->consensus(), peer);
+  const routing::NodeRecord* caller = StorageNode(placement->consensus(), peer);
   if (caller == nullptr) {
     ++counters_.strangers;
     return reply(absl::PermissionDeniedError("for storage nodes only"));
@@ -108,8 +107,7 @@ void ReplicaService::Replicate(const routing::Peer& peer,
   for (const v1::ReplicatedItem& item : parsed.items()) {
     const int index = call->response.results_size();
     call->response.add_results();
-    absl::StatusOr<ValidWrite> write =
-        Check(item, *placement, caller->id, now);
+    absl::StatusOr<ValidWrite> write = Check(item, *placement, caller->id, now);
     if (!write.ok()) {
       ++counters_.refused;
       call->response.mutable_results(index)->set_code(
@@ -117,20 +115,19 @@ void ReplicaService::Replicate(const routing::Peer& peer,
       call->FinishOne();
       continue;
     }
-    local_.Commit(*std::move(write), epoch,
-                  [this, call, index](absl::StatusOr<Receipt> receipt) {
-                    v1::ItemResult& result =
-                        *call->response.mutable_results(index);
-                    result.set_code(
-                        static_cast<uint32_t>(receipt.status().code()));
-                    if (receipt.ok()) {
-                      ++counters_.committed;
-                      ReceiptToProto(*receipt, *result.mutable_receipt());
-                    } else {
-                      ++counters_.refused;
-                    }
-                    call->FinishOne();
-                  });
+    local_.Commit(
+        *std::move(write), epoch,
+        [this, call, index](absl::StatusOr<Receipt> receipt) {
+          v1::ItemResult& result = *call->response.mutable_results(index);
+          result.set_code(static_cast<uint32_t>(receipt.status().code()));
+          if (receipt.ok()) {
+            ++counters_.committed;
+            ReceiptToProto(*receipt, *result.mutable_receipt());
+          } else {
+            ++counters_.refused;
+          }
+          call->FinishOne();
+        });
   }
   call->FinishOne();
 }

@@ -181,10 +181,9 @@ absl::Status StorageService::Retrieve(const v1::RetrieveRequest& request,
   ASSIGN_OR_RETURN(const ValidRetrieval retrieval,
                    ValidateRetrieve(request, self_, now));
   const RetrieveTerms& terms = retrieval.terms;
-  RETURN_IF_ERROR(nonces_.Use(retrieval.keys.read_key, terms.nonce,
-                              absl::FromUnixMillis(static_cast<int64_t>(
-                                  terms.timestamp_ms)),
-                              now));
+  RETURN_IF_ERROR(nonces_.Use(
+      retrieval.keys.read_key, terms.nonce,
+      absl::FromUnixMillis(static_cast<int64_t>(terms.timestamp_ms)), now));
   // A cursor of another incarnation counts nothing of what is here.
   uint64_t cursor =
       terms.incarnation == store_.incarnation() ? terms.cursor : 0;

@@ -125,9 +125,9 @@ void GroupCommitter::Submit(StoreOp op, Done done) {
 
 void GroupCommitter::Expire(uint64_t now_ms, size_t limit_rows,
                             ExpireDone done) {
-  state_->disk.Run([weak = std::weak_ptr<State>(state_),
-                    &store = state_->store, &core = state_->core, now_ms,
-                    limit_rows, done = std::move(done)]() mutable {
+  state_->disk.Run([weak = std::weak_ptr<State>(state_), &store = state_->store,
+                    &core = state_->core, now_ms, limit_rows,
+                    done = std::move(done)]() mutable {
     absl::StatusOr<size_t> removed = store.Expire(now_ms, limit_rows);
     core.Run([weak = std::move(weak), removed = std::move(removed),
               done = std::move(done)]() mutable {

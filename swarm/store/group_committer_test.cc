@@ -68,8 +68,7 @@ class RecordingStore final : public MessageStore {
 class GroupCommitterTest : public ::testing::Test {
  protected:
   static PutMessage Message(const std::string& payload) {
-    const auto box =
-        *MailboxAddress::FromBytes("\x05" + std::string(32, 'a'));
+    const auto box = *MailboxAddress::FromBytes("\x05" + std::string(32, 'a'));
     return {.mailbox = box,
             .ns = MailboxNamespace::kInbox,
             .id = ComputeMessageId(box, MailboxNamespace::kInbox, payload),
@@ -128,9 +127,8 @@ TEST_F(GroupCommitterTest, WritesGatherWhileTheDiskIsBusy) {
     disk_.RunUntilIdle();
     core_.RunUntilIdle();
   }
-  EXPECT_THAT(store_.batches,
-              ElementsAre(1, GroupCommitter::kMaxBatch,
-                          100 - GroupCommitter::kMaxBatch));
+  EXPECT_THAT(store_.batches, ElementsAre(1, GroupCommitter::kMaxBatch,
+                                          100 - GroupCommitter::kMaxBatch));
   EXPECT_THAT(results_, Each(IsOk()));
 }
 

@@ -98,8 +98,7 @@ class MessageStore {
 
   // Forgets messages and tombstones that end at `now_ms` or before, at most
   // `limit_rows` of each; returns how many it forgot.
-  virtual absl::StatusOr<size_t> Expire(uint64_t now_ms,
-                                        size_t limit_rows) = 0;
+  virtual absl::StatusOr<size_t> Expire(uint64_t now_ms, size_t limit_rows) = 0;
 
   // Messages with a higher seq than `after_seq` that end after `now_ms`. Each
   // counts its payload and kRowOverheadBytes against `limit_bytes`.

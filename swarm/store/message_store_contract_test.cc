@@ -236,10 +236,10 @@ TEST_P(MessageStoreTest, ADeletionWorksBeforeItsMessageArrives) {
 }
 
 TEST_P(MessageStoreTest, ADeletionWorksInsideOneBatch) {
-  EXPECT_THAT(store_->Apply({Message("one"), Deletion({"one"}),
-                             Message("one")}),
-              IsOkAndHolds(ElementsAre(OpResult::kDone, OpResult::kDone,
-                                       OpResult::kDeleted)));
+  EXPECT_THAT(
+      store_->Apply({Message("one"), Deletion({"one"}), Message("one")}),
+      IsOkAndHolds(
+          ElementsAre(OpResult::kDone, OpResult::kDone, OpResult::kDeleted)));
   EXPECT_THAT(Payloads(), IsEmpty());
 }
 

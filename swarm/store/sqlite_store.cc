@@ -210,8 +210,8 @@ absl::StatusOr<OpResult> SqliteStore::Do(const PutRecord& op) {
   if (exists) {
     ASSIGN_OR_RETURN(const ObjectId id, ObjectId::FromBytes(stored->Blob(1)));
     if (id == op.id) return OpResult::kDone;
-    if (!Supersedes(op.record.seq, op.id,
-                    static_cast<uint64_t>(stored->Int(0)), id)) {
+    if (!Supersedes(op.record.seq, op.id, static_cast<uint64_t>(stored->Int(0)),
+                    id)) {
       return OpResult::kSuperseded;
     }
   } else {
@@ -243,8 +243,7 @@ absl::StatusOr<OpResult> SqliteStore::Do(const PutRecord& op) {
   return OpResult::kDone;
 }
 
-absl::StatusOr<size_t> SqliteStore::Expire(uint64_t now_ms,
-                                           size_t limit_rows) {
+absl::StatusOr<size_t> SqliteStore::Expire(uint64_t now_ms, size_t limit_rows) {
   size_t removed = 0;
   RETURN_IF_ERROR(writer_->Transaction([&]() -> absl::Status {
     ASSIGN_OR_RETURN(

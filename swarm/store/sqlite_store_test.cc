@@ -39,8 +39,7 @@ class SqliteStoreTest : public ::testing::Test {
   void SetUp() override {
     path_ = absl::StrCat(
         ::testing::TempDir(), "/sqlite-store-", getpid(), "-",
-        ::testing::UnitTest::GetInstance()->current_test_info()->name(),
-        ".db");
+        ::testing::UnitTest::GetInstance()->current_test_info()->name(), ".db");
     for (const char* suffix : {"", "-wal", "-shm"}) {
       std::remove(absl::StrCat(path_, suffix).c_str());
     }
@@ -158,9 +157,9 @@ TEST_F(SqliteStoreTest, KeepsEverythingItAcknowledgedWhenKilled) {
 TEST_F(SqliteStoreTest, RefusesADamagedFile) {
   ASSERT_THAT(Open(), IsOk());
   for (int i = 0; i < 200; ++i) {
-    EXPECT_THAT(store_->Apply({Message(std::string(2000, 'x') +
-                                       absl::StrCat(i))}),
-                IsOk());
+    EXPECT_THAT(
+        store_->Apply({Message(std::string(2000, 'x') + absl::StrCat(i))}),
+        IsOk());
   }
   store_.reset();
   {
@@ -205,22 +204,20 @@ TEST_F(SqliteStoreTest, RefusesWhatExceedsItsCapacityAndGoesOnWhenThereIsRoom) {
   EXPECT_GT(stored, 10);
   EXPECT_THAT(Payloads(), SizeIs(stored)) << "what is there stays readable";
   // A batch that does not fit leaves nothing behind.
-  EXPECT_THAT(store_->Apply({Message("small"),
-                             Message(std::string(60'000, 'y'))}),
-              StatusIs(absl::StatusCode::kResourceExhausted));
+  EXPECT_THAT(
+      store_->Apply({Message("small"), Message(std::string(60'000, 'y'))}),
+      StatusIs(absl::StatusCode::kResourceExhausted));
   EXPECT_THAT(Payloads(), SizeIs(stored));
   // Deletions work on a full disk, and make room.
   DeleteMessages erase{
       .mailbox = Box(), .ns = kNs, .ids = {}, .unknown_until_ms = 5000};
   for (int i = 0; i < 8; ++i) {
-    erase.ids.push_back(
-        Message(std::string(20'000, 'x') + absl::StrCat(i)).id);
+    erase.ids.push_back(Message(std::string(20'000, 'x') + absl::StrCat(i)).id);
   }
   EXPECT_THAT(store_->Apply({erase}), IsOk());
   EXPECT_THAT(store_->Apply({Message(std::string(60'000, 'y'))}), IsOk());
   EXPECT_THAT(store_->Expire(1000, 1000), IsOk());
-  EXPECT_THAT(store_->Apply({Message(std::string(60'000, 'z'), 9000)}),
-              IsOk());
+  EXPECT_THAT(store_->Apply({Message(std::string(60'000, 'z'), 9000)}), IsOk());
 }
 
 TEST_F(SqliteStoreTest, AFailingDiskIsAnErrorAndTheStoreRecovers) {
@@ -239,9 +236,9 @@ TEST_F(SqliteStoreTest, AFailingDiskIsAnErrorAndTheStoreRecovers) {
   absl::Status failed;
   int stored = 0;
   for (int i = 0; i < 10 && failed.ok(); ++i) {
-    failed = store_->Apply({Message(std::string(60'000, 'x') +
-                                    absl::StrCat(i))})
-                 .status();
+    failed =
+        store_->Apply({Message(std::string(60'000, 'x') + absl::StrCat(i))})
+            .status();
     stored += failed.ok();
   }
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &old_limit), 0);

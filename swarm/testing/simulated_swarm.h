@@ -35,10 +35,9 @@ class SimulatedSwarm final {
     std::unique_ptr<StorageNode> process;  // null while crashed
   };
 
-  explicit SimulatedSwarm(
-      int nodes, uint64_t seed = 1,
-      const routing::NetworkParams& params =
-          routing::TestNetwork::SmallParams());
+  explicit SimulatedSwarm(int nodes, uint64_t seed = 1,
+                          const routing::NetworkParams& params =
+                              routing::TestNetwork::SmallParams());
   ~SimulatedSwarm();
 
   crypto::SeededRandom& random() { return random_; }

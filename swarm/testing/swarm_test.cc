@@ -25,12 +25,12 @@
 namespace messenger::swarm {
 namespace {
 
+using absl::StatusCode;
+using crypto::AccountKeys;
 using ::messenger::testing::IsOk;
 using ::messenger::testing::StatusIs;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
-using absl::StatusCode;
-using crypto::AccountKeys;
 
 constexpr uint8_t kStorage = 1;
 
@@ -51,10 +51,9 @@ class SwarmTest : public ::testing::Test {
   absl::StatusOr<std::string> AskBytes(int node, std::string bytes,
                                        uint8_t service = kStorage) {
     std::optional<absl::StatusOr<std::string>> result;
-    swarm_.Deliver(swarm_.node(node).id, service, std::move(bytes),
-                   [&](absl::StatusOr<std::string> reply) {
-                     result = std::move(reply);
-                   });
+    swarm_.Deliver(
+        swarm_.node(node).id, service, std::move(bytes),
+        [&](absl::StatusOr<std::string> reply) { result = std::move(reply); });
     swarm_.executor().RunUntil([&] { return result.has_value(); },
                                absl::Seconds(10));
     if (!result.has_value()) return absl::DeadlineExceededError("no answer");
@@ -120,14 +119,12 @@ class SwarmTest : public ::testing::Test {
 
   // A Replicate call from host `from` to node `to`.
   absl::StatusOr<v1::ReplicateResponse> Replicate(
-      routing::SimulatedNetwork::Host& from, int to,
-      const std::string& bytes) {
+      routing::SimulatedNetwork::Host& from, int to, const std::string& bytes) {
     std::optional<absl::StatusOr<std::string>> result;
-    from.transport().Call(swarm_.node(to).host->endpoint(), kReplicateMethod,
-                          bytes, absl::Seconds(4),
-                          [&](absl::StatusOr<std::string> reply) {
-                            result = std::move(reply);
-                          });
+    from.transport().Call(
+        swarm_.node(to).host->endpoint(), kReplicateMethod, bytes,
+        absl::Seconds(4),
+        [&](absl::StatusOr<std::string> reply) { result = std::move(reply); });
     swarm_.executor().RunUntil([&] { return result.has_value(); },
                                absl::Seconds(10));
     if (!result.has_value()) return absl::InternalError("never finished");
@@ -174,9 +171,9 @@ TEST_F(SwarmTest, AMemberAnswersWithVerifiableReceiptsOfAMajority) {
 }
 
 TEST_F(SwarmTest, WhatIsNoRequestIsRefusedAndLeavesNothing) {
-  for (const std::string& bytes :
-       {std::string("\xff\xff\xff"), std::string(),
-        std::string(kMaxClientRequestBytes + 1, 'x'), std::string("\x0a\xff")}) {
+  for (const std::string& bytes : {std::string("\xff\xff\xff"), std::string(),
+                                   std::string(kMaxClientRequestBytes + 1, 'x'),
+                                   std::string("\x0a\xff")}) {
     const absl::StatusOr<std::string> reply = AskBytes(members_[0], bytes);
     ASSERT_THAT(reply, IsOk());
     v1::ClientResponse response;
@@ -240,8 +237,7 @@ TEST_F(SwarmTest, ARetrievalWorksOnce) {
   EXPECT_EQ(CodeOf(replay), StatusCode::kAlreadyExists);
   EXPECT_FALSE(replay.has_retrieve());
   swarm_.executor().RunFor(absl::Seconds(200));
-  EXPECT_EQ(CodeOf(Ask(members_[0], request)),
-            StatusCode::kFailedPrecondition)
+  EXPECT_EQ(CodeOf(Ask(members_[0], request)), StatusCode::kFailedPrecondition)
       << "too old by now";
 }
 
@@ -258,8 +254,7 @@ TEST_F(SwarmTest, ARetrievalDoesNotWorkAfterARestartOfTheNode) {
 TEST_F(SwarmTest, ARetrievalForOneMemberDoesNotWorkAtAnother) {
   ASSERT_EQ(CodeOf(Ask(members_[0], Store("hello"))), StatusCode::kOk);
   swarm_.executor().RunFor(absl::Seconds(5));
-  const v1::ClientResponse response =
-      Ask(members_[1], Retrieve(members_[0]));
+  const v1::ClientResponse response = Ask(members_[1], Retrieve(members_[0]));
   EXPECT_EQ(CodeOf(response), StatusCode::kUnauthenticated);
   EXPECT_FALSE(response.has_retrieve());
 }
@@ -276,8 +271,7 @@ TEST_F(SwarmTest, PagesFitTheBytesAskedForAndLeadToTheEnd) {
     bool more = true;
     uint32_t bytes = page_bytes;
     while (more) {
-      const v1::ClientRequest request =
-          Retrieve(members_[0], cursor, bytes);
+      const v1::ClientRequest request = Retrieve(members_[0], cursor, bytes);
       const auto reply = AskBytes(members_[0], request.SerializeAsString());
       ASSERT_THAT(reply, IsOk());
       EXPECT_LE(reply->size(), bytes + 358);
@@ -311,18 +305,14 @@ TEST_F(SwarmTest, ADamagedPayloadNeverLeavesTheNode) {
       .expiry_ms = Ms(absl::Hours(1)),
       .proof = ""};
   ASSERT_THAT(swarm_.node(members_[0]).store->Apply({damaged}), IsOk());
-  const v1::ClientResponse response =
-      Ask(members_[0], Retrieve(members_[0]));
+  const v1::ClientResponse response = Ask(members_[0], Retrieve(members_[0]));
   ASSERT_THAT(response.retrieve().messages(), SizeIs(1));
   EXPECT_EQ(response.retrieve().messages(0).payload(), "good");
-  EXPECT_EQ(swarm_.node(members_[0])
-                .process->service()
-                .counters()
-                .damaged_payloads,
-            1);
+  EXPECT_EQ(
+      swarm_.node(members_[0]).process->service().counters().damaged_payloads,
+      1);
   const v1::ClientResponse rest = Ask(
-      members_[0],
-      Retrieve(members_[0], response.retrieve().next_cursor()));
+      members_[0], Retrieve(members_[0], response.retrieve().next_cursor()));
   EXPECT_THAT(rest.retrieve().messages(), IsEmpty());
 }
 
@@ -365,8 +355,7 @@ TEST_F(SwarmTest, ASilentPeerCostsAtMostFourSeconds) {
 
 TEST_F(SwarmTest, ANodeWithoutACurrentDirectoryServesNobody) {
   swarm_.executor().RunFor(absl::Hours(25));
-  EXPECT_EQ(CodeOf(Ask(members_[0], Store("hello"))),
-            StatusCode::kUnavailable);
+  EXPECT_EQ(CodeOf(Ask(members_[0], Store("hello"))), StatusCode::kUnavailable);
 }
 
 TEST_F(SwarmTest, AMemberOfAnOlderDirectoryStillTakesPart) {
@@ -391,8 +380,7 @@ TEST_F(SwarmTest, TheTimeOfANodeIsItsClock) {
 }
 
 TEST_F(SwarmTest, PeersReplicateAndGetAReceipt) {
-  const auto response =
-      Replicate(members_[0], members_[1], OneItem("hello"));
+  const auto response = Replicate(members_[0], members_[1], OneItem("hello"));
   ASSERT_THAT(response, IsOk());
   ASSERT_THAT(response->results(), SizeIs(1));
   EXPECT_EQ(response->results(0).code(), 0);
@@ -424,8 +412,7 @@ TEST_F(SwarmTest, StrangersMayNotReplicate) {
 }
 
 TEST_F(SwarmTest, ANodeOfAnotherSwarmMayNotReplicate) {
-  const auto from_outside =
-      Replicate(outsider_, members_[1], OneItem("x"));
+  const auto from_outside = Replicate(outsider_, members_[1], OneItem("x"));
   ASSERT_THAT(from_outside, IsOk());
   EXPECT_EQ(from_outside->results(0).code(),
             static_cast<uint32_t>(StatusCode::kFailedPrecondition));
@@ -486,8 +473,7 @@ TEST_F(SwarmTest, MalformedReplicationsAreRefused) {
     *too_many.add_items()->mutable_store() = Store("x").store();
   }
   for (const std::string& bytes :
-       {std::string(), std::string("\xff\xff"),
-        too_many.SerializeAsString()}) {
+       {std::string(), std::string("\xff\xff"), too_many.SerializeAsString()}) {
     EXPECT_THAT(Replicate(members_[0], members_[1], bytes),
                 StatusIs(StatusCode::kInvalidArgument));
   }
@@ -503,18 +489,20 @@ TEST_F(SwarmTest, ALyingPeersReceiptIsNotPassedOn) {
   swarm_.Crash(members_[1]);
   swarm_.Crash(members_[2]);
   swarm_.network().Restart(*swarm_.node(members_[1]).host);
-  const ReceiptSubject other{.id = ObjectId(), .mailbox = inbox_,
-                             .expiry_ms = 1};
-  swarm_.node(members_[1]).host->server().HandleMethod(
-      std::string(kReplicateMethod), {.max_request_bytes = 1 << 20},
-      [&](const routing::Peer&, std::string, routing::Reply reply) {
-        v1::ReplicateResponse response;
-        ReceiptToProto(
-            SignReceipt(swarm_.paper().node(members_[1]).storage_key, other,
-                        swarm_.node(members_[1]).id, 1, 1),
-            *response.add_results()->mutable_receipt());
-        reply(response.SerializeAsString());
-      });
+  const ReceiptSubject other{
+      .id = ObjectId(), .mailbox = inbox_, .expiry_ms = 1};
+  swarm_.node(members_[1])
+      .host->server()
+      .HandleMethod(
+          std::string(kReplicateMethod), {.max_request_bytes = 1 << 20},
+          [&](const routing::Peer&, std::string, routing::Reply reply) {
+            v1::ReplicateResponse response;
+            ReceiptToProto(
+                SignReceipt(swarm_.paper().node(members_[1]).storage_key, other,
+                            swarm_.node(members_[1]).id, 1, 1),
+                *response.add_results()->mutable_receipt());
+            reply(response.SerializeAsString());
+          });
   const v1::ClientResponse response = Ask(members_[0], Store("hello"));
   EXPECT_EQ(CodeOf(response), StatusCode::kUnavailable);
   EXPECT_THAT(response.receipts().receipts(), SizeIs(1));
@@ -555,10 +543,9 @@ TEST(SwarmStormTest, EveryAcknowledgedMessageIsOnAMajority) {
       request.mutable_store()->set_payload(payload);
       request.mutable_store()->set_expiry_ms(static_cast<uint64_t>(
           absl::ToUnixMillis(swarm.clock().Now() + absl::Hours(1))));
-      writes.push_back(std::make_unique<Write>(
-          Write{.mailbox = mailbox,
-                .id = ComputeMessageId(mailbox, MailboxNamespace::kInbox,
-                                       payload)}));
+      writes.push_back(std::make_unique<Write>(Write{
+          .mailbox = mailbox,
+          .id = ComputeMessageId(mailbox, MailboxNamespace::kInbox, payload)}));
       Write& write = *writes.back();
       const std::vector<int> members = swarm.Members(mailbox);
       swarm.Deliver(swarm.node(members[random.Uniform(3)]).id, kStorage,
@@ -581,9 +568,8 @@ TEST(SwarmStormTest, EveryAcknowledgedMessageIsOnAMajority) {
       ++acknowledged;
       int holding = 0;
       for (const int i : swarm.Members(write->mailbox)) {
-        const auto page =
-            swarm.node(i).store->List(write->mailbox, MailboxNamespace::kInbox,
-                                      0, 0, 10, 1 << 20);
+        const auto page = swarm.node(i).store->List(
+            write->mailbox, MailboxNamespace::kInbox, 0, 0, 10, 1 << 20);
         for (const auto& message : page->messages) {
           holding += message.id == write->id;
         }

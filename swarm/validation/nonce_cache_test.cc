@@ -41,8 +41,9 @@ TEST_F(NonceCacheTest, RemembersForLongerThanARequestStaysFresh) {
       Use(nonce_, start_ + NonceCache::kLifetime - absl::Milliseconds(1)),
       StatusIs(absl::StatusCode::kAlreadyExists));
   EXPECT_EQ(cache_.size(), 1);
-  EXPECT_THAT(Use(random_.Fixed<RequestNonce>(), start_ + NonceCache::kLifetime),
-              IsOk());
+  EXPECT_THAT(
+      Use(random_.Fixed<RequestNonce>(), start_ + NonceCache::kLifetime),
+      IsOk());
   EXPECT_EQ(cache_.size(), 1) << "the old one is forgotten";
 }
 

@@ -169,12 +169,11 @@ absl::StatusOr<ValidWrite> ValidatePutRecord(
   }
   RETURN_IF_ERROR(VerifyRecord(mailbox, ns, record));
   const ObjectId id = RecordId(mailbox, ns, record);
-  return ValidWrite{
-      .op = PutRecord{.mailbox = mailbox,
-                      .ns = ns,
-                      .id = id,
-                      .record = std::move(record)},
-      .subject = {.id = id, .mailbox = mailbox, .expiry_ms = 0}};
+  return ValidWrite{.op = PutRecord{.mailbox = mailbox,
+                                    .ns = ns,
+                                    .id = id,
+                                    .record = std::move(record)},
+                    .subject = {.id = id, .mailbox = mailbox, .expiry_ms = 0}};
 }
 
 absl::StatusOr<ValidRetrieval> ValidateRetrieve(
@@ -184,17 +183,16 @@ absl::StatusOr<ValidRetrieval> ValidateRetrieve(
                    MailboxAddress::FromBytes(request.mailbox()));
   ASSIGN_OR_RETURN(const MailboxNamespace ns,
                    MessageNamespace(mailbox.kind(), request.ns()));
-  ValidRetrieval retrieval{
-      .terms = {.node = self,
-                .mailbox = mailbox,
-                .ns = ns,
-                .cursor = request.cursor(),
-                .incarnation = request.incarnation(),
-                .limit = request.limit(),
-                .timestamp_ms = request.timestamp_ms(),
-                .nonce = {}},
-      .keys = {},
-      .page_bytes = 0};
+  ValidRetrieval retrieval{.terms = {.node = self,
+                                     .mailbox = mailbox,
+                                     .ns = ns,
+                                     .cursor = request.cursor(),
+                                     .incarnation = request.incarnation(),
+                                     .limit = request.limit(),
+                                     .timestamp_ms = request.timestamp_ms(),
+                                     .nonce = {}},
+                           .keys = {},
+                           .page_bytes = 0};
   if (request.limit() == 0 || request.limit() > kMaxPageRows) {
     return absl::InvalidArgumentError("no valid number of rows");
   }
@@ -223,8 +221,8 @@ absl::StatusOr<ValidGetRecords> ValidateGetRecords(
                    RecordNamespace(mailbox.kind(), request.ns()));
   ASSIGN_OR_RETURN(const uint32_t page_bytes,
                    ParsePageBytes(request.page_bytes()));
-  return ValidGetRecords{.mailbox = mailbox, .ns = ns,
-                         .page_bytes = page_bytes};
+  return ValidGetRecords{
+      .mailbox = mailbox, .ns = ns, .page_bytes = page_bytes};
 }
 
 }  // namespace messenger::swarm

@@ -20,11 +20,11 @@
 namespace messenger::swarm {
 namespace {
 
-using ::messenger::testing::IsOk;
-using ::messenger::testing::StatusIs;
 using absl::StatusCode;
 using crypto::AccountKeys;
 using crypto::Ed25519PrivateKey;
+using ::messenger::testing::IsOk;
+using ::messenger::testing::StatusIs;
 
 template <typename Request>
 struct Edit {
@@ -85,8 +85,7 @@ class RequestValidatorTest : public ::testing::Test {
     request.set_nonce(std::string(terms.nonce.bytes()));
     request.set_reader_key(std::string(read_key_.public_key().bytes()));
     request.set_write_key(std::string(write_key_.public_key().bytes()));
-    request.set_signature(
-        std::string(SignRetrieve(read_key_, terms).bytes()));
+    request.set_signature(std::string(SignRetrieve(read_key_, terms).bytes()));
     request.set_page_bytes(kMaxPageBytes);
     return request;
   }
@@ -112,9 +111,9 @@ class RequestValidatorTest : public ::testing::Test {
         std::string(SignDelete(account_.signing_key(), terms).bytes()));
     return request;
   }
-  v1::PutRecordRequest Put(std::function<void(Record&)> edit = nullptr,
-                           MailboxNamespace ns =
-                               MailboxNamespace::kPrekeyRecords) const {
+  v1::PutRecordRequest Put(
+      std::function<void(Record&)> edit = nullptr,
+      MailboxNamespace ns = MailboxNamespace::kPrekeyRecords) const {
     Record record;
     record.seq = 1;
     record.body = "body";
@@ -136,8 +135,8 @@ class RequestValidatorTest : public ::testing::Test {
   const routing::NodeId node_ = random_.Fixed<routing::NodeId>();
   const RequestNonce nonce_ = random_.Fixed<RequestNonce>();
   const MailboxAddress inbox_ = MailboxAddress::ForAccount(account_.id());
-  const MailboxAddress pair_ = MailboxAddress::ForPair(
-      read_key_.public_key(), write_key_.public_key());
+  const MailboxAddress pair_ =
+      MailboxAddress::ForPair(read_key_.public_key(), write_key_.public_key());
 };
 
 TEST_F(RequestValidatorTest, AcceptsMessagesOfBothKinds) {
@@ -184,8 +183,7 @@ TEST_F(RequestValidatorTest, RefusesEveryMalformedMessage) {
        }},
       {"too late",
        [this](auto& r) {
-         r.set_expiry_ms(
-             Ms(kMaxTtl + kClockTolerance + absl::Milliseconds(1)));
+         r.set_expiry_ms(Ms(kMaxTtl + kClockTolerance + absl::Milliseconds(1)));
          Sign(r);
        }},
       {"absurd expiry",
@@ -280,13 +278,11 @@ TEST_F(RequestValidatorTest, RefusesEveryMalformedRetrieval) {
       {"other rows", [](auto& r) { r.set_limit(11); },
        StatusCode::kUnauthenticated},
       {"no time", signed_edit([](auto& t) { t.timestamp_ms = 0; })},
-      {"old",
-       signed_edit([this](auto& t) {
+      {"old", signed_edit([this](auto& t) {
          t.timestamp_ms = Ms(-kClockTolerance - absl::Milliseconds(1));
        }),
        StatusCode::kFailedPrecondition},
-      {"from the future",
-       signed_edit([this](auto& t) {
+      {"from the future", signed_edit([this](auto& t) {
          t.timestamp_ms = Ms(kClockTolerance + absl::Milliseconds(1));
        }),
        StatusCode::kFailedPrecondition},
@@ -325,10 +321,9 @@ TEST_F(RequestValidatorTest, AcceptsADeletion) {
   EXPECT_EQ(deletion->subject.expiry_ms, 0);
   EXPECT_EQ(std::get<DeleteMessages>(deletion->op).unknown_until_ms,
             Ms(kUnknownTombstoneLife));
-  EXPECT_THAT(ValidateDelete(Delete([](DeleteTerms& t) {
-                               t.ids.resize(kMaxDeleteIds);
-                             }),
-                             now_, Origin::kClient),
+  EXPECT_THAT(ValidateDelete(
+                  Delete([](DeleteTerms& t) { t.ids.resize(kMaxDeleteIds); }),
+                  now_, Origin::kClient),
               IsOk());
 }
 
@@ -349,9 +344,9 @@ TEST_F(RequestValidatorTest, RefusesEveryMalformedDeletion) {
       {"no time", signed_edit([](auto& t) { t.timestamp_ms = 0; })},
       {"absurd time",
        signed_edit([](auto& t) { t.timestamp_ms = ~uint64_t{0}; })},
-      {"from the future",
-       signed_edit(
-           [this](auto& t) { t.timestamp_ms = Ms(3 * kClockTolerance); }),
+      {"from the future", signed_edit([this](auto& t) {
+         t.timestamp_ms = Ms(3 * kClockTolerance);
+       }),
        StatusCode::kFailedPrecondition},
       {"no nonce", [](auto& r) { r.clear_nonce(); }},
       {"a write key", [](auto& r) { r.set_write_key(std::string(32, 'x')); }},
@@ -380,8 +375,9 @@ TEST_F(RequestValidatorTest, RefusesEveryMalformedDeletion) {
 
 TEST_F(RequestValidatorTest, AcceptsARecord) {
   EXPECT_THAT(ValidatePutRecord(Put()), IsOk());
-  EXPECT_THAT(ValidatePutRecord(Put(nullptr, MailboxNamespace::kIdentityRecord)),
-              IsOk());
+  EXPECT_THAT(
+      ValidatePutRecord(Put(nullptr, MailboxNamespace::kIdentityRecord)),
+      IsOk());
 }
 
 TEST_F(RequestValidatorTest, RefusesEveryMalformedRecord) {

@@ -36,16 +36,15 @@ void FakeOnionRequester::Send(Request request, Done done) {
       finish(std::move(reply));
     });
   };
-  executor_.RunAfter(
-      kOneWay, [this, reply_later, request = std::move(request)]() mutable {
-        if (interceptor_ != nullptr) {
-          std::optional<absl::StatusOr<std::string>> answer =
-              interceptor_(request);
-          if (answer.has_value()) return reply_later(*std::move(answer));
-        }
-        deliver_(request.destination, request.service,
-                 std::move(request.bytes), reply_later);
-      });
+  executor_.RunAfter(kOneWay, [this, reply_later,
+                               request = std::move(request)]() mutable {
+    if (interceptor_ != nullptr) {
+      std::optional<absl::StatusOr<std::string>> answer = interceptor_(request);
+      if (answer.has_value()) return reply_later(*std::move(answer));
+    }
+    deliver_(request.destination, request.service, std::move(request.bytes),
+             reply_later);
+  });
 }
 
 }  // namespace messenger::client

@@ -28,9 +28,8 @@ class FakeOnionRequester final : public OnionRequester {
       std::function<void(const routing::NodeId& destination, uint8_t service,
                          std::string request, routing::Reply reply)>;
   // May answer in the destination's place.
-  using Interceptor =
-      std::function<std::optional<absl::StatusOr<std::string>>(
-          const Request& request)>;
+  using Interceptor = std::function<std::optional<absl::StatusOr<std::string>>(
+      const Request& request)>;
   // Sees, and may alter, what a destination replies.
   using ReplyFilter = std::function<absl::StatusOr<std::string>(
       const routing::NodeId& destination, absl::StatusOr<std::string> reply)>;
