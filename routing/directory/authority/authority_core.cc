@@ -213,7 +213,6 @@ absl::Time AuthorityCore::StartOf(uint64_t epoch) const {
 
 AuthorityCore::Round* AuthorityCore::RoundOf(uint64_t epoch) {
   const uint64_t current = EpochAt(clock_.Now());
-  rounds_.erase(rounds_.begin(), rounds_.lower_bound(current - 1));
   const auto it = rounds_.find(epoch);
   if (it != rounds_.end()) return &it->second;
   // Another's clock may be a little ahead.
@@ -237,6 +236,8 @@ void AuthorityCore::ScheduleNextRound() {
 void AuthorityCore::BeginRound(uint64_t epoch) {
   const absl::Time now = clock_.Now();
   table_.Forget(now).IgnoreError();
+  // Only here, where nothing refers to an earlier round.
+  rounds_.erase(rounds_.begin(), rounds_.lower_bound(epoch - 1));
   Round* round = RoundOf(epoch);
   const Consensus* previous = Previous();
   if (round == nullptr || round->voted ||
@@ -314,6 +315,11 @@ absl::Status AuthorityCore::TakeVotes(uint64_t epoch, Round& round,
   const size_t limit = 2 * trust_.authorities.size();
   if (votes.size() > limit || held.size() > limit) {
     return absl::InvalidArgumentError("too many votes");
+  }
+  for (const std::string& hash : held) {
+    if (hash.size() != crypto::Digest256::kSize) {
+      return absl::InvalidArgumentError("malformed hash of a vote");
+    }
   }
   const int equivocations = round.votes.equivocations();
   for (const std::string& vote : votes) {
