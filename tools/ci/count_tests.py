@@ -21,7 +21,10 @@ def cases_of(path):
         name = "%s.%s" % (case.get("classname", ""), case.get("name", ""))
         if case.get("status") == "notrun":
             continue
-        bad = case.find("failure") is not None or case.find("error") is not None
+        # A skipped case has shown nothing.
+        bad = (case.get("result") == "skipped" or
+               any(case.find(tag) is not None
+                   for tag in ("failure", "error", "skipped")))
         (failed if bad else passed).append(name.lstrip("."))
     return passed, failed
 
@@ -49,14 +52,12 @@ def main(events_path):
                         cases, bad = cases_of(path)
                     except (OSError, xml.etree.ElementTree.ParseError):
                         pass
-                if good:
-                    # A script has one case: itself.
-                    passed += max(len(cases), 1)
-                else:
-                    passed += len(cases)
-                    failures += ["%s %s" % (label, name) for name in bad]
-                    if not bad:
-                        failures.append("%s (%s)" % (label, result.get("status")))
+                passed += len(cases)
+                failures += ["%s %s" % (label, name) for name in bad]
+                if good and not cases and not bad:
+                    passed += 1  # A script has one case: itself.
+                elif not good and not bad:
+                    failures.append("%s (%s)" % (label, result.get("status")))
             elif "targetConfigured" in identity:
                 kind = event.get("configured", {}).get("targetKind", "")
                 if kind.endswith("_test rule"):

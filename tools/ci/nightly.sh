@@ -16,6 +16,10 @@ done
 base=${XDG_CACHE_HOME:-$HOME/.cache}/messenger/fuzz-output
 fuzz() { bazel --output_base="$base" "$@"; }
 mapfile -t fuzzers < <(fuzz query 'attr(name, "_fuzz(er)?$", kind(cc_binary, //...))' 2>/dev/null)
+((${#fuzzers[@]} > 0)) || {
+  echo "nightly: no fuzzer was found"
+  failed=$((failed + 1))
+}
 for fuzzer in "${fuzzers[@]}"; do
   echo "== $fuzzer for $seconds s"
   fuzz build --config=fuzz "$fuzzer" || {
