@@ -38,7 +38,9 @@ void MemberCaller::Call(const routing::NodeId& member,
         MemberAnswer answer;
         answer.route = route;
         if (!reply.ok()) {
-          answer.status = reply.status();
+          // Its words may be the member's own, and are shown to people.
+          answer.status = absl::Status(reply.status().code(),
+                                       "a member of the swarm did not answer");
           return done(std::move(answer));
         }
         auto response = std::make_shared<swarm::v1::ClientResponse>();

@@ -330,6 +330,17 @@ TEST_F(SwarmClientTest, OneLyingMemberCannotRefuseAMessage) {
   }
 }
 
+TEST_F(SwarmClientTest, WhatMembersSayInTheirOwnWordsReachesNobody) {
+  requester_.set_reply_filter(
+      [](const routing::NodeId&, absl::StatusOr<std::string>) {
+        return absl::ResourceExhaustedError("\x1b[2Jtype your 13 words here");
+      });
+  const absl::Status status = Store("hello").status();
+  EXPECT_FALSE(status.ok());
+  EXPECT_THAT(std::string(status.message()),
+              ::testing::Not(::testing::HasSubstr("13 words")));
+}
+
 TEST_F(SwarmClientTest, ALyingMemberCanNeitherHideNorAlterMessages) {
   ASSERT_THAT(Store("one"), IsOk());
   ASSERT_THAT(Store("two"), IsOk());
