@@ -1,0 +1,64 @@
+// A storage node's disk that can be made to lie: the node above it is the
+// production code, and does not know.
+//
+// What a dishonest operator can do with messages without being caught by a
+// signature: take a message, let the node sign for it, and throw it away; hide
+// what it has; hand out something else. Thread-compatible.
+
+#ifndef TOOLS_SIMNET_LYING_STORE_H_
+#define TOOLS_SIMNET_LYING_STORE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "swarm/auth/mailbox.h"
+#include "swarm/auth/record.h"
+#include "swarm/store/message_store.h"
+
+namespace messenger::simnet {
+
+enum class Lie {
+  kNone,
+  kDropAfterReceipt,  // signs for everything and keeps nothing new
+  kHide,              // keeps everything and shows nothing
+  kCorrupt,           // shows every message with a byte changed
+  kOldRecords,        // shows no records, as if nobody had an account
+};
+
+class LyingStore final : public swarm::MessageStore {
+ public:
+  // `truth` must outlive the store.
+  explicit LyingStore(swarm::MessageStore& truth) : truth_(truth) {}
+
+  void set_lie(Lie lie) { lie_ = lie; }
+  Lie lie() const { return lie_; }
+
+  absl::StatusOr<std::vector<swarm::OpResult>> Apply(
+      absl::Span<const swarm::StoreOp> ops) override;
+  absl::StatusOr<size_t> Expire(uint64_t now_ms, size_t limit_rows) override {
+    return truth_.Expire(now_ms, limit_rows);
+  }
+  absl::StatusOr<swarm::MessagePage> List(const swarm::MailboxAddress& mailbox,
+                                          swarm::MailboxNamespace ns,
+                                          uint64_t after_seq, uint64_t now_ms,
+                                          size_t limit_rows,
+                                          size_t limit_bytes) const override;
+  absl::StatusOr<std::vector<swarm::Record>> Records(
+      const swarm::MailboxAddress& mailbox,
+      swarm::MailboxNamespace ns) const override;
+  absl::StatusOr<swarm::StoreTotals> Totals() const override {
+    return truth_.Totals();
+  }
+  uint64_t incarnation() const override { return truth_.incarnation(); }
+
+ private:
+  swarm::MessageStore& truth_;
+  Lie lie_ = Lie::kNone;
+};
+
+}  // namespace messenger::simnet
+
+#endif  // TOOLS_SIMNET_LYING_STORE_H_

@@ -1,0 +1,458 @@
+#include "tools/simnet/network.h"
+
+#include <stdlib.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "crypto/random/testing/seeded_random.h"
+#include "routing/directory/authority/authority_core.h"
+#include "routing/directory/authority/testing/in_memory_authority_store.h"
+#include "routing/directory/consensus.h"
+#include "swarm/auth/mailbox.h"
+#include "swarm/placement/placement.h"
+#include "tools/simnet/node.h"
+#include "tools/simnet/observer.h"
+
+namespace messenger::simnet {
+namespace {
+
+using ::messenger::routing::AuthorityCore;
+using ::messenger::routing::Consensus;
+using ::messenger::swarm::MailboxAddress;
+using ::messenger::swarm::MailboxNamespace;
+using ::messenger::swarm::MessageId;
+
+constexpr absl::Duration kProbeInterval = absl::Seconds(15);
+constexpr absl::Duration kDirectoryInterval = absl::Seconds(20);
+constexpr absl::Duration kStartLimit = absl::Minutes(10);
+constexpr absl::Duration kSettleLimit = absl::Minutes(5);
+// Relays whose addresses every client is given with the program.
+constexpr int kSeeds = 3;
+
+[[noreturn]] void Die(absl::string_view what) {
+  std::cerr << "simnet: " << what << std::endl;
+  std::abort();
+}
+
+std::string MakeFolder() {
+  const char* base = getenv("TEST_TMPDIR");
+  std::string pattern =
+      absl::StrCat(base != nullptr ? base : "/tmp", "/simnet-XXXXXX");
+  if (mkdtemp(pattern.data()) == nullptr) Die("no folder for the disks");
+  return pattern;
+}
+
+struct Authority {
+  explicit Authority(crypto::Ed25519PrivateKey the_key)
+      : key(std::move(the_key)) {}
+
+  const crypto::Ed25519PrivateKey key;
+  routing::InMemoryAuthorityStore store;
+  routing::SimulatedNetwork::Host* host = nullptr;
+  std::unique_ptr<AuthorityCore> core;
+};
+
+// A message that a client was told is stored.
+struct Acknowledged {
+  MailboxAddress mailbox;
+  MailboxNamespace ns;
+  MessageId id;
+  absl::Time expiry;
+};
+
+}  // namespace
+
+class Network::Impl final : public Device::Listener {
+ public:
+  explicit Impl(const Options& options)
+      : options_(options),
+        random_(options.seed),
+        executor_(clock_),
+        links_(random_, executor_),
+        observer_(clock_),
+        world_{.clock = clock_,
+               .executor = executor_,
+               .random = random_,
+               .links = links_,
+               .observer = observer_,
+               .config = {},
+               .params = {},
+               .folder = MakeFolder(),
+               .sqlite_stores = options.sqlite_stores,
+               .directory_interval = kDirectoryInterval} {
+    links_.SetDelay(options.min_delay, options.mean_delay);
+    links_.SetLoss(options.packet_loss);
+    links_.set_wiretap(
+        [this](const routing::SimulatedNetwork::Observation& observation) {
+          observer_.OnObservation(observation);
+        });
+    observer_.set_members([this](absl::string_view mailbox) {
+      return Members(MailboxAddress::FromBytes(mailbox).value());
+    });
+    world_.config.network_id = random_.Fixed<routing::NetworkId>();
+    world_.config.allow_private_addresses = true;
+    world_.config.params = routing::NetworkConfig::Params::kSmall;
+    world_.params = routing::NetworkParams::For(world_.config);
+    world_.params.swarm_size = options.swarm_size;
+    for (int i = 0; i < options.authorities; ++i) AddAuthority(i);
+    for (auto& authority : authorities_) Start(*authority);
+    for (int i = 0; i < options.nodes; ++i) {
+      nodes_.push_back(std::make_unique<Node>(world_, i));
+      Restart(i, Part::kMachine);
+    }
+    if (!executor_.RunUntil([this] { return Ready(); }, kStartLimit)) {
+      Die("the network did not come up");
+    }
+  }
+
+  ~Impl() override {
+    devices_.clear();
+    nodes_.clear();
+    for (auto& authority : authorities_) {
+      links_.Crash(*authority->host);
+      authority->core.reset();
+    }
+    std::error_code ignored;
+    std::filesystem::remove_all(world_.folder, ignored);
+  }
+
+  Device& AddDevice(const std::string& name) {
+    std::vector<routing::Endpoint> seeds;
+    for (int i = 0; i < std::min(kSeeds, options_.nodes); ++i) {
+      seeds.push_back(nodes_[i]->link());
+    }
+    devices_.push_back(std::make_unique<Device>(world_, *this, name,
+                                                options_.mode, seeds));
+    devices_.back()->GoOnline();
+    return *devices_.back();
+  }
+
+  bool Settle() {
+    return executor_.RunUntil(
+        [this] {
+          return std::all_of(devices_.begin(), devices_.end(),
+                             [](const auto& device) {
+                               return !device->online() || device->published();
+                             });
+        },
+        kSettleLimit);
+  }
+
+  std::vector<int> Members(const MailboxAddress& mailbox) const {
+    std::vector<int> members;
+    for (const routing::NodeId& id :
+         swarm::Placement(Directory()).Members(mailbox)) {
+      members.push_back(IndexOf([&](const Node& node) {
+        return node.id() == id;
+      }));
+    }
+    return members;
+  }
+
+  std::vector<std::vector<int>> Paths(const Device& device) const {
+    std::vector<std::vector<int>> paths;
+    for (const Observer::Circuit* circuit :
+         observer_.CircuitsOf(device.address())) {
+      paths.emplace_back();
+      for (const std::string& hop : circuit->hops) {
+        paths.back().push_back(IndexOf([&](const Node& node) {
+          return node.link().address == hop;
+        }));
+      }
+    }
+    return paths;
+  }
+
+  void Crash(int node, Part part) {
+    if (part != Part::kStorage) nodes_[node]->CrashRelay();
+    if (part != Part::kRelay) nodes_[node]->CrashStorage();
+  }
+  void Restart(int node, Part part) {
+    if (part != Part::kRelay) nodes_[node]->StartStorage();
+    if (part != Part::kStorage) nodes_[node]->StartRelay();
+  }
+
+  void Partition(const std::set<int>& nodes) {
+    std::set<std::string> addresses;
+    for (const int node : nodes) {
+      addresses.insert(nodes_[node]->link().address);
+      addresses.insert(nodes_[node]->storage().address);
+    }
+    links_.Partition(addresses);
+  }
+
+  bool Delivered() const {
+    return std::all_of(
+        devices_.begin(), devices_.end(), [&](const auto& device) {
+          return std::all_of(device->written().begin(),
+                             device->written().end(),
+                             [&](const WrittenText& text) {
+                               return CopiesOf(*device, text) > 0;
+                             });
+        });
+  }
+
+  absl::Status CheckInvariants() {
+    if (!observer_.status().ok()) return observer_.status();
+    for (const auto& device : devices_) CheckDevice(*device);
+    for (const Acknowledged& message : acknowledged_) {
+      if (message.expiry <= clock_.Now()) continue;
+      const int holders = HonestHolders(message);
+      if (holders < (liars_ > 0 ? 1 : world_.params.write_quorum())) {
+        observer_.Violation(absl::StrCat(
+            "an acknowledged message is on ", holders, " honest disks"));
+      }
+    }
+    return observer_.status();
+  }
+
+  // Device::Listener:
+  void OnStored(const Device& device, const client::WriteTarget& target,
+                const std::string& payload, absl::Time expiry,
+                const client::Delivery& delivery) override {
+    const MailboxAddress mailbox =
+        MailboxAddress::FromBytes(target.mailbox).value();
+    const Acknowledged message{
+        mailbox, target.mailbox_namespace,
+        swarm::ComputeMessageId(mailbox, target.mailbox_namespace, payload),
+        expiry};
+    const std::vector<int> members = Members(mailbox);
+    const std::set<std::string> holders(delivery.holders.begin(),
+                                        delivery.holders.end());
+    if (static_cast<int>(holders.size()) < world_.params.write_quorum()) {
+      observer_.Violation(absl::StrCat(device.name(), " was satisfied with ",
+                                       holders.size(), " receipts"));
+    }
+    for (const std::string& holder : holders) {
+      const int i = IndexOf(
+          [&](const Node& node) { return node.nickname() == holder; });
+      if (std::find(members.begin(), members.end(), i) == members.end()) {
+        observer_.Violation(absl::StrCat(holder, " is no member and signed"));
+      } else if (nodes_[i]->lie() == Lie::kNone &&
+                 !nodes_[i]->Holds(message.mailbox, message.ns, message.id)) {
+        observer_.Violation(
+            absl::StrCat(holder, " signed for what is not on its disk"));
+      }
+    }
+    acknowledged_.push_back(message);
+  }
+
+  void OnRetrieved(const Device& device, const client::ReadTarget& target,
+                   const client::Retrieved& retrieved) override {
+    const MailboxAddress mailbox =
+        MailboxAddress::FromBytes(target.mailbox).value();
+    std::set<std::string> ids;
+    for (const client::MailMessage& message : retrieved.messages) {
+      const MessageId id = swarm::ComputeMessageId(
+          mailbox, target.mailbox_namespace, message.payload);
+      if (id.bytes() != message.id || !ids.insert(message.id).second) {
+        observer_.Violation(
+            absl::StrCat(device.name(), " was handed a false message"));
+      }
+    }
+  }
+
+  void OnCompleteReading(const Device& reader, absl::Time started) override {
+    // A member that hides what it signed for is one of a quorum: what it
+    // hides comes from the others, in time.
+    if (liars_ > 0) return;
+    for (const auto& writer : devices_) {
+      for (const WrittenText& text : writer->written()) {
+        if (text.to != reader.account() || text.sent >= started) continue;
+        if (CopiesOf(*writer, text) == 0) {
+          observer_.Violation(absl::StrCat(
+              reader.name(), " read everything and misses a text of ",
+              writer->name()));
+        }
+      }
+    }
+  }
+
+  routing::SimulatedClock& clock() { return clock_; }
+  routing::SimulatedExecutor& executor() { return executor_; }
+  routing::SimulatedNetwork& links() { return links_; }
+  const Observer& observer() const { return observer_; }
+  std::vector<std::unique_ptr<Node>>& nodes() { return nodes_; }
+  void SetLie(int node, Lie lie) {
+    if (lie != Lie::kNone) ++liars_;
+    nodes_[node]->set_lie(lie);
+  }
+
+ private:
+  void AddAuthority(int i) {
+    authorities_.push_back(std::make_unique<Authority>(
+        crypto::Ed25519PrivateKey::Generate(random_)));
+    Authority& authority = *authorities_.back();
+    const std::string address = absl::StrCat("sim:authority-", i);
+    authority.host =
+        &links_.AddHost(address, random_.Fixed<routing::TlsKey>());
+    observer_.AddHost(address, Observer::Role::kAuthority, /*number=*/-1);
+    world_.config.authorities.push_back({absl::StrCat("authority-", i),
+                                         authority.key.public_key(),
+                                         authority.host->endpoint()});
+  }
+
+  void Start(Authority& authority) {
+    AuthorityCore::Options options;
+    options.network = world_.config;
+    options.params = world_.params;
+    options.voting_interval = options_.voting_interval;
+    options.probe_interval = kProbeInterval;
+    options.acceptable_address = [](absl::string_view) { return true; };
+    absl::StatusOr<std::unique_ptr<AuthorityCore>> core =
+        AuthorityCore::Create(std::move(options), authority.key,
+                              authority.host->transport(), executor_, clock_,
+                              authority.store);
+    if (!core.ok()) Die(core.status().ToString());
+    authority.core = *std::move(core);
+    authority.core->Register(authority.host->server());
+    authority.core->Start();
+  }
+
+  std::shared_ptr<const Consensus> Directory() const {
+    return authorities_.front()->core->holder().current();
+  }
+
+  bool Ready() const {
+    const std::shared_ptr<const Consensus> directory = Directory();
+    if (directory == nullptr ||
+        static_cast<int>(directory->nodes().size()) < options_.nodes) {
+      return false;
+    }
+    for (const routing::NodeRecord& node : directory->nodes()) {
+      if (!node.running || !node.active) return false;
+    }
+    return std::all_of(nodes_.begin(), nodes_.end(), [&](const auto& node) {
+      return node->Knows(directory->epoch());
+    });
+  }
+
+  template <typename Predicate>
+  int IndexOf(Predicate is) const {
+    for (size_t i = 0; i < nodes_.size(); ++i) {
+      if (is(*nodes_[i])) return static_cast<int>(i);
+    }
+    Die("no such node");
+  }
+
+  // In the inbox of the one it is for.
+  int CopiesOf(const Device& writer, const WrittenText& text) const {
+    for (const auto& device : devices_) {
+      if (device->account() != text.to) continue;
+      return static_cast<int>(std::count(
+          device->inbox().begin(), device->inbox().end(),
+          ReceivedText{writer.account(), text.text}));
+    }
+    return 0;
+  }
+
+  int HonestHolders(const Acknowledged& message) {
+    int holders = 0;
+    for (const int member : Members(message.mailbox)) {
+      Node& node = *nodes_[member];
+      holders += node.lie() == Lie::kNone &&
+                 node.Holds(message.mailbox, message.ns, message.id);
+    }
+    return holders;
+  }
+
+  void CheckDevice(const Device& device) {
+    std::map<std::pair<std::string, std::string>, int> written;
+    for (const auto& other : devices_) {
+      for (const WrittenText& text : other->written()) {
+        if (text.to != device.account()) continue;
+        ++written[{other->account().ToHex(), text.text}];
+      }
+    }
+    for (const ReceivedText& text : device.inbox()) {
+      if (--written[{text.from.ToHex(), text.text}] < 0) {
+        observer_.Violation(absl::StrCat(
+            device.name(), " got a text twice, or one nobody wrote"));
+      }
+    }
+    if (device.unreadable() > 0) {
+      observer_.Violation(
+          absl::StrCat(device.name(), " could not open ", device.unreadable(),
+                       " messages"));
+    }
+    int parts_sent = 0;
+    for (const WrittenText& text : device.written()) {
+      if (text.sent != absl::InfiniteFuture()) parts_sent += text.parts;
+    }
+    // Across the death of a device an acknowledgement may count twice, never
+    // be missing.
+    if (parts_sent > device.acknowledged()) {
+      observer_.Violation(absl::StrCat(
+          device.name(), " calls something sent that nobody signed for"));
+    }
+  }
+
+  const Options options_;
+  crypto::SeededRandom random_;
+  routing::SimulatedClock clock_;
+  routing::SimulatedExecutor executor_;
+  routing::SimulatedNetwork links_;
+  Observer observer_;
+  World world_;
+  std::vector<std::unique_ptr<Authority>> authorities_;
+  std::vector<std::unique_ptr<Node>> nodes_;
+  std::vector<std::unique_ptr<Device>> devices_;
+  std::vector<Acknowledged> acknowledged_;
+  int liars_ = 0;
+};
+
+Network::Network(const Options& options)
+    : impl_(std::make_unique<Impl>(options)) {}
+Network::~Network() = default;
+
+Device& Network::AddDevice(const std::string& name) {
+  return impl_->AddDevice(name);
+}
+bool Network::Settle() { return impl_->Settle(); }
+bool Network::RunUntil(absl::FunctionRef<bool()> done, absl::Duration limit) {
+  return impl_->executor().RunUntil(done, limit);
+}
+void Network::RunFor(absl::Duration time) { impl_->executor().RunFor(time); }
+absl::Time Network::Now() const { return impl_->clock().Now(); }
+
+int Network::nodes() const {
+  return static_cast<int>(impl_->nodes().size());
+}
+std::vector<int> Network::SwarmOf(const crypto::AccountId& account) const {
+  return impl_->Members(MailboxAddress::ForAccount(account));
+}
+std::vector<std::vector<int>> Network::Paths(const Device& device) const {
+  return impl_->Paths(device);
+}
+
+void Network::Crash(int node, Part part) { impl_->Crash(node, part); }
+void Network::Restart(int node, Part part) { impl_->Restart(node, part); }
+bool Network::up(int node) const {
+  return impl_->nodes()[node]->relay_up() && impl_->nodes()[node]->storage_up();
+}
+void Network::Partition(const std::set<int>& nodes) {
+  impl_->Partition(nodes);
+}
+void Network::Heal() { impl_->links().Heal(); }
+void Network::SetLoss(double probability) {
+  impl_->links().SetLoss(probability);
+}
+void Network::SetLie(int node, Lie lie) { impl_->SetLie(node, lie); }
+
+bool Network::Delivered() const { return impl_->Delivered(); }
+absl::Status Network::CheckInvariants() const {
+  return impl_->CheckInvariants();
+}
+crypto::Digest256 Network::trace() const { return impl_->observer().trace(); }
+uint64_t Network::requests_delivered() const {
+  return impl_->observer().requests_delivered();
+}
+
+}  // namespace messenger::simnet

@@ -1,0 +1,119 @@
+// A whole messenger network in one thread of virtual time.
+//
+// Every authority, relay, storage node and client is the production object;
+// only the seams are simulated: the clock, the randomness and the transport.
+// A run is a pure function of its `Options`, so a failing seed replays exactly.
+//
+//   Network network({.seed = 7});
+//   Device& alice = network.AddDevice("alice");
+//   Device& bob = network.AddDevice("bob");
+//   network.Settle();
+//   alice.Send(bob.account(), "are you there?");
+//   network.RunUntil([&] { return network.Delivered(); }, absl::Minutes(2));
+//   network.CheckInvariants();
+//
+// Not thread-safe.
+
+#ifndef TOOLS_SIMNET_NETWORK_H_
+#define TOOLS_SIMNET_NETWORK_H_
+
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "crypto/hash/hash.h"
+#include "crypto/identity/account_id.h"
+#include "routing/path/path_selector.h"
+#include "tools/simnet/device.h"
+#include "tools/simnet/lying_store.h"
+
+namespace messenger::simnet {
+
+class Network final {
+ public:
+  struct Options {
+    uint64_t seed = 1;
+    int nodes = 9;  // each a relay and a storage node
+    int authorities = 3;
+    int swarm_size = 3;
+    routing::RoutingMode mode = routing::RoutingMode::kOnion;
+    // Of calls: between storage nodes, to directories, from a relay to its
+    // storage. Links lose nothing until they break.
+    double packet_loss = 0.01;
+    // One way, exponential above the minimum.
+    absl::Duration min_delay = absl::Milliseconds(5);
+    absl::Duration mean_delay = absl::Milliseconds(40);
+    absl::Duration voting_interval = absl::Minutes(1);
+    // Messages in SQLite files, or in its twin in memory.
+    bool sqlite_stores = false;
+  };
+
+  enum class Part { kRelay, kStorage, kMachine };
+
+  // Authorities and nodes start, agree on a directory, and know it.
+  explicit Network(const Options& options);
+  ~Network();
+
+  Network(const Network&) = delete;
+  Network& operator=(const Network&) = delete;
+
+  // A device with a new account, switched on. Lives as long as the network.
+  Device& AddDevice(const std::string& name);
+
+  // Until every device that is on has published its account. False if that
+  // takes more than five minutes.
+  bool Settle();
+
+  // Runs events in order until `done`, or until `limit` of virtual time has
+  // passed. Returns whether `done` became true.
+  bool RunUntil(absl::FunctionRef<bool()> done, absl::Duration limit);
+  void RunFor(absl::Duration time);
+  absl::Time Now() const;
+
+  int nodes() const;
+  // The nodes that store an account's mailbox, best first.
+  std::vector<int> SwarmOf(const crypto::AccountId& account) const;
+  // The nodes on a device's circuits, as they were really taken: as many
+  // circuits as it has begun, each as far as it has come.
+  std::vector<std::vector<int>> Paths(const Device& device) const;
+
+  // Faults. What a part has on its disk survives.
+  void Crash(int node, Part part = Part::kMachine);
+  void Restart(int node, Part part = Part::kMachine);
+  bool up(int node) const;
+  // These nodes reach only one another, until Heal(). Clients are outside.
+  void Partition(const std::set<int>& nodes);
+  void Heal();
+  void SetLoss(double probability);
+  void SetLie(int node, Lie lie);
+
+  // Every text written by any device is in its recipient's inbox.
+  bool Delivered() const;
+
+  // What holds in every reachable state, whatever the scenario. INTERNAL,
+  // naming the first that does not:
+  //   - no text is delivered twice, and none that nobody wrote
+  //   - a text counts as sent only when W members have it on their disks
+  //   - what was acknowledged is still there, and a recipient who has since
+  //     read all mailboxes has it
+  //   - nothing came that could not be opened
+  //   - no node saw both ends; see Observer
+  absl::Status CheckInvariants() const;
+
+  // A hash of everything that was ever sent, with the times.
+  crypto::Digest256 trace() const;
+  uint64_t requests_delivered() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace messenger::simnet
+
+#endif  // TOOLS_SIMNET_NETWORK_H_
