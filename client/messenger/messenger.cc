@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "client/session/prekey_record.h"
 #include "client/session/session_choice.h"
@@ -31,6 +33,8 @@ constexpr char kPublishedIdentitySetting[] = "account/published-identity";
 constexpr char kPublishedPrekeySetting[] = "account/published-prekey";
 // "1" while the account may have an identity record that we do not know.
 constexpr char kRestoredSetting[] = "account/restored";
+// The newest row that a front end has shown; decimal.
+constexpr char kShownSetting[] = "receive/shown-row";
 
 constexpr absl::Duration kFirstRetry = absl::Seconds(5);
 constexpr absl::Duration kLongestRetry = absl::Minutes(5);
@@ -44,6 +48,12 @@ const std::string& ZeroRecordKey() {
 absl::Duration RetryDelay(int attempts) {
   const int doublings = std::min(std::max(attempts - 1, 0), kMaxRetryDoublings);
   return std::min(kFirstRetry * (1 << doublings), kLongestRetry);
+}
+
+// Of a text that was tried in vain.
+MessageState WaitingState(const absl::Status& status) {
+  return absl::IsNotFound(status) ? MessageState::kWaitingForKey
+                                  : MessageState::kQueued;
 }
 
 absl::Status SetSecret(ClientStore& store, absl::string_view name,
@@ -84,7 +94,7 @@ struct Messenger::ReceiveRun {
   };
   std::vector<Box> boxes;
   absl::Time started;
-  int64_t last_row_before = 0;
+  int64_t shown_row = 0;
   size_t running = 0;
   bool inbox_complete = false;
   ReceiveReport report;
@@ -420,8 +430,12 @@ void Messenger::Flush(bool force, MailDone<FlushReport> done) {
   }
   const absl::Time now = env_.clock.Now();
   std::map<AccountId, size_t> chain_of;
+  std::set<AccountId> waiting;  // Texts to one person keep their order.
   for (const OutboxItem& item : *outbox) {
-    if (!force && item.next_try > now && item.expiry > now) continue;
+    if (!force && item.next_try > now && item.expiry > now) {
+      waiting.insert(item.peer);
+    }
+    if (waiting.find(item.peer) != waiting.end()) continue;
     const auto [slot, added] = chain_of.emplace(item.peer, run->chains.size());
     if (added) run->chains.emplace_back();
     run->chains[slot->second].push_back(item);
@@ -437,10 +451,16 @@ void Messenger::Flush(bool force, MailDone<FlushReport> done) {
 }
 
 void Messenger::FlushPeer(std::shared_ptr<FlushRun> run, size_t peer) {
-  if (peer < run->chains.size() && run->error.ok() &&
-      run->next[peer] < run->chains[peer].size()) {
-    FlushItem(run, peer, run->chains[peer][run->next[peer]++]);
-    return;
+  while (peer < run->chains.size() && run->error.ok() &&
+         run->next[peer] < run->chains[peer].size()) {
+    OutboxItem item = run->chains[peer][run->next[peer]++];
+    if (item.expiry > env_.clock.Now()) {
+      FlushItem(run, peer, std::move(item));
+      return;
+    }
+    RecordItem(
+        *run, peer, item,
+        absl::DeadlineExceededError("not delivered within 14 days; given up"));
   }
   if (--run->running > 0) return;
   flushing_ = false;
@@ -489,32 +509,36 @@ std::vector<SessionSummary> Summaries(const std::vector<Session>& sessions) {
 
 void Messenger::FlushItem(std::shared_ptr<FlushRun> run, size_t peer,
                           OutboxItem item) {
-  if (item.expiry <= env_.clock.Now()) {
-    ItemDone(
-        run, peer, std::move(item),
-        absl::DeadlineExceededError("not delivered within 14 days; given up"));
-    return;
-  }
   if (item.blob) {
     StoreItem(run, peer, std::move(item));
     return;
   }
   if (!identity_record_) {
-    ItemDone(run, peer, std::move(item),
+    ItemDone(run, peer, item,
              absl::UnavailableError(
                  "this account's own records are not published yet"));
     return;
   }
   absl::StatusOr<std::vector<Session>> sessions = SessionsWith(item.peer);
   if (!sessions.ok()) {
-    ItemDone(run, peer, std::move(item), sessions.status());
+    ItemDone(run, peer, item, sessions.status());
     return;
   }
+  absl::StatusOr<SessionsByDevice> usable = SessionsByDevice();
   if (!sessions->empty()) {
+    usable = SortByDevice(item.peer, *std::move(sessions));
+    if (!usable.ok()) {
+      ItemDone(run, peer, item, usable.status());
+      return;
+    }
+  }
+  // A device that has left its account reads nothing any more.
+  if (!usable->listed.empty()) {
+    const std::vector<Session>& listed = usable->listed;
     const absl::Status sealed =
-        SealItem((*sessions)[PreferredSession(Summaries(*sessions))], item);
+        SealItem(listed[PreferredSession(Summaries(listed))], item);
     if (!sealed.ok()) {
-      ItemDone(run, peer, std::move(item), sealed);
+      ItemDone(run, peer, item, sealed);
       return;
     }
     StoreItem(run, peer, std::move(item));
@@ -527,7 +551,7 @@ void Messenger::FlushItem(std::shared_ptr<FlushRun> run, size_t peer,
     absl::Status status = session.status();
     if (status.ok()) status = SealItem(*session, item);
     if (!status.ok()) {
-      ItemDone(run, peer, std::move(item), status);
+      ItemDone(run, peer, item, status);
       return;
     }
     StoreItem(run, peer, std::move(item));
@@ -577,8 +601,10 @@ absl::StatusOr<IdentityRecord> Messenger::CheckPeerIdentity(
         "no keys of this account are in its swarm: the id is wrong, or its "
         "owner has not been online yet");
   }
-  ASSIGN_OR_RETURN(Contact contact, ContactFor(peer));
-  RETURN_IF_ERROR(PinIdentity(contact, *newest));
+  RETURN_IF_ERROR(env_.store.Transaction([&]() -> absl::Status {
+    ASSIGN_OR_RETURN(Contact contact, ContactFor(peer));
+    return PinIdentity(contact, *newest);
+  }));
   return *newest;
 }
 
@@ -591,8 +617,37 @@ absl::Status Messenger::PinIdentity(Contact& contact,
     RETURN_IF_ERROR(CheckIdentitySuccession(*pinned, record));
     if (*pinned == record) return absl::OkStatus();
   }
+  const bool changed = !contact.identity_record.empty();
   contact.identity_record = record.bytes();
-  return env_.store.PutContact(contact);
+  RETURN_IF_ERROR(env_.store.PutContact(contact));
+  if (!changed) return absl::OkStatus();
+  // What was sealed for a device that has left is read by nobody. Whatever is
+  // not confirmed is sealed again; who has it already knows its message id.
+  ASSIGN_OR_RETURN(std::vector<OutboxItem> outbox, env_.store.Outbox());
+  for (OutboxItem& item : outbox) {
+    if (item.peer != contact.account || !item.blob) continue;
+    item.blob.reset();
+    RETURN_IF_ERROR(env_.store.UpdateOutboxItem(item));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Messenger::SessionsByDevice> Messenger::SortByDevice(
+    const AccountId& peer, std::vector<Session> sessions) {
+  ASSIGN_OR_RETURN(const std::optional<Contact> contact,
+                   env_.store.FindContact(peer));
+  if (!contact || contact->identity_record.empty()) {
+    return absl::DataLossError("a session has no contact");
+  }
+  const absl::StatusOr<IdentityRecord> record =
+      IdentityRecord::Verify(contact->identity_record);
+  if (!record.ok()) return absl::DataLossError("a contact is damaged");
+  SessionsByDevice sorted;
+  for (Session& session : sessions) {
+    const bool listed = record->FindDevice(session.peer_device()) != nullptr;
+    (listed ? sorted.listed : sorted.left).push_back(std::move(session));
+  }
+  return sorted;
 }
 
 absl::StatusOr<Session> Messenger::StartSession(
@@ -623,24 +678,30 @@ absl::Status Messenger::SealItem(const Session& session, OutboxItem& item) {
   ASSIGN_OR_RETURN(const std::optional<Contact> contact,
                    env_.store.FindContact(item.peer));
   if (!contact) return absl::DataLossError("an outbox entry has no contact");
+  OutboxItem sealed = item;
   if (session.awaiting_reply() || contact->outgoing_mailbox.empty()) {
-    item.mailbox = std::string(item.peer.bytes());
-    item.mailbox_namespace = static_cast<uint16_t>(MailboxNamespace::kInbox);
+    sealed.mailbox = std::string(item.peer.bytes());
+    sealed.mailbox_namespace = static_cast<uint16_t>(MailboxNamespace::kInbox);
   } else {
     ASSIGN_OR_RETURN(const OutgoingMailbox mailbox,
                      OutgoingMailbox::Parse(contact->outgoing_mailbox));
-    item.mailbox = mailbox.address();
-    item.mailbox_namespace = static_cast<uint16_t>(MailboxNamespace::kPairwise);
+    sealed.mailbox = mailbox.address();
+    sealed.mailbox_namespace =
+        static_cast<uint16_t>(MailboxNamespace::kPairwise);
   }
-  item.blob = std::move(encrypted.blob);
-  return env_.store.Transaction([&]() -> absl::Status {
+  sealed.blob = std::move(encrypted.blob);
+  RETURN_IF_ERROR(env_.store.Transaction([&]() -> absl::Status {
     std::string state = encrypted.next.Serialize();
     const absl::Status stored = env_.store.PutSession(
         {std::string(encrypted.next.id().bytes()), item.peer, state});
     crypto::SecureWipe(state);
     RETURN_IF_ERROR(stored);
-    return env_.store.UpdateOutboxItem(item);
-  });
+    return env_.store.UpdateOutboxItem(sealed);
+  }));
+  // Not before: a blob whose session was not kept must never leave, or the
+  // next text would be sealed under the same key.
+  item = std::move(sealed);
+  return absl::OkStatus();
 }
 
 void Messenger::StoreItem(std::shared_ptr<FlushRun> run, size_t peer,
@@ -656,7 +717,7 @@ void Messenger::StoreItem(std::shared_ptr<FlushRun> run, size_t peer,
             ? OutgoingMailbox::Parse((*contact)->outgoing_mailbox)
             : absl::DataLossError("an outbox entry has no mailbox");
     if (!mailbox.ok()) {
-      ItemDone(run, peer, std::move(item), mailbox.status());
+      ItemDone(run, peer, item, mailbox.status());
       return;
     }
     // The contact may have moved to another mailbox since it was sealed.
@@ -670,15 +731,14 @@ void Messenger::StoreItem(std::shared_ptr<FlushRun> run, size_t peer,
   env_.mail.Store(target, payload, expiry,
                   [this, run, peer, item = std::move(item)](
                       absl::StatusOr<Delivery> result) mutable {
-                    ItemDone(run, peer, std::move(item), std::move(result));
+                    ItemDone(run, peer, item, std::move(result));
                   });
 }
 
 absl::Status Messenger::RecordItemResult(
     const OutboxItem& item, const absl::StatusOr<Delivery>& result) {
   ClientStore& store = env_.store;
-  const bool given_up = absl::IsDeadlineExceeded(result.status()) &&
-                        item.expiry <= env_.clock.Now();
+  const bool given_up = GivenUp(item, result.status());
   if (result.ok() || given_up) {
     RETURN_IF_ERROR(store.DeleteOutboxItem(item.row));
     if (item.message_row == 0) return absl::OkStatus();
@@ -701,33 +761,51 @@ absl::Status Messenger::RecordItemResult(
   next.next_try = env_.clock.Now() + RetryDelay(next.attempts);
   RETURN_IF_ERROR(store.UpdateOutboxItem(next));
   if (item.message_row == 0) return absl::OkStatus();
-  return store.SetMessageState(item.message_row,
-                               absl::IsNotFound(result.status())
-                                   ? MessageState::kWaitingForKey
-                                   : MessageState::kQueued,
+  return store.SetMessageState(item.message_row, WaitingState(result.status()),
                                result.status().message());
 }
 
+bool Messenger::GivenUp(const OutboxItem& item,
+                        const absl::Status& status) const {
+  return absl::IsDeadlineExceeded(status) && item.expiry <= env_.clock.Now();
+}
+
 void Messenger::ItemDone(std::shared_ptr<FlushRun> run, size_t peer,
-                         OutboxItem item, absl::StatusOr<Delivery> result) {
-  const absl::Status recorded =
-      env_.store.Transaction([&] { return RecordItemResult(item, result); });
-  if (!recorded.ok()) run->error = recorded;
-  if (item.message_row != 0) {
-    FlushedMessage& message = run->messages[item.message_row];
-    message.message_row = item.message_row;
-    message.status.Update(result.status());
-    if (result.ok()) {
-      message.delivery.holders = result->holders;
-      for (NamedRoute& route : result->routes) {
-        message.delivery.routes.push_back(std::move(route));
-      }
-    }
-  }
+                         const OutboxItem& item,
+                         absl::StatusOr<Delivery> result) {
   // What failed for one text of a peer would most likely fail for the next,
   // and the parts of a text keep their order.
-  if (!result.ok()) run->next[peer] = run->chains[peer].size();
+  const bool stop = !result.ok();
+  RecordItem(*run, peer, item, std::move(result));
+  if (stop) run->next[peer] = run->chains[peer].size();
   FlushPeer(std::move(run), peer);
+}
+
+void Messenger::RecordItem(FlushRun& run, size_t peer, const OutboxItem& item,
+                           absl::StatusOr<Delivery> result) {
+  const std::vector<OutboxItem>& chain = run.chains[peer];
+  const absl::Status recorded = env_.store.Transaction([&]() -> absl::Status {
+    RETURN_IF_ERROR(RecordItemResult(item, result));
+    if (result.ok() || GivenUp(item, result.status())) return absl::OkStatus();
+    // The texts behind it wait for the same reason.
+    for (size_t i = run.next[peer]; i < chain.size(); ++i) {
+      if (chain[i].message_row == 0) continue;
+      RETURN_IF_ERROR(env_.store.SetMessageState(chain[i].message_row,
+                                                 WaitingState(result.status()),
+                                                 result.status().message()));
+    }
+    return absl::OkStatus();
+  });
+  if (!recorded.ok()) run.error = recorded;
+  if (item.message_row == 0) return;
+  FlushedMessage& message = run.messages[item.message_row];
+  message.message_row = item.message_row;
+  message.status.Update(result.status());
+  if (!result.ok()) return;
+  message.delivery.holders = result->holders;
+  for (NamedRoute& route : result->routes) {
+    message.delivery.routes.push_back(std::move(route));
+  }
 }
 
 // -------------------------------------------------------------- receiving --
@@ -748,13 +826,16 @@ void Messenger::Receive(MailDone<ReceiveReport> done) {
   inbox.reader = account_signing_key();
   run->boxes.push_back({std::move(inbox), std::nullopt});
   const absl::StatusOr<std::vector<Contact>> contacts = env_.store.Contacts();
-  const absl::StatusOr<std::vector<Message>> newest =
-      env_.store.Messages(std::nullopt, 1);
-  if (!contacts.ok() || !newest.ok()) {
-    run->done(contacts.ok() ? newest.status() : contacts.status());
+  const absl::StatusOr<std::optional<std::string>> shown =
+      env_.store.Setting(kShownSetting);
+  if (!contacts.ok() || !shown.ok()) {
+    run->done(contacts.ok() ? shown.status() : contacts.status());
     return;
   }
-  if (!newest->empty()) run->last_row_before = newest->back().row;
+  if (*shown && !absl::SimpleAtoi(**shown, &run->shown_row)) {
+    run->done(absl::DataLossError("the mark of the last message is damaged"));
+    return;
+  }
   for (const Contact& contact : *contacts) {
     const absl::StatusOr<IncomingMailbox> mailbox =
         IncomingMailbox::Parse(contact.incoming_mailbox);
@@ -850,7 +931,15 @@ namespace {
 // be read again later. Everything else is the message's fault.
 bool IsOurFailure(const absl::Status& status) {
   return absl::IsDataLoss(status) || absl::IsUnavailable(status) ||
-         absl::IsInternal(status);
+         absl::IsInternal(status) || absl::IsResourceExhausted(status);
+}
+
+// RESOURCE_EXHAUSTED of a session is the message's fault (too many are missing
+// before it); of the database it is a full disk.
+absl::Status OfTheMessage(const absl::Status& status) {
+  return absl::IsResourceExhausted(status)
+             ? absl::OutOfRangeError(status.message())
+             : status;
 }
 
 }  // namespace
@@ -862,7 +951,10 @@ absl::Status Messenger::StoreOne(ReceiveRun& run, size_t index,
   RETURN_IF_ERROR(env_.store.Transaction([&]() -> absl::Status {
     ASSIGN_OR_RETURN(
         const bool fresh,
-        env_.store.MarkSeen(box.target.mailbox, message.id, message.expiry));
+        env_.store.MarkSeen(
+            box.target.mailbox, message.id,
+            // A node says when it expires; it may not say "never".
+            std::min(message.expiry, env_.clock.Now() + kMessageLifetime)));
     if (!fresh) return absl::OkStatus();
     refused = box.peer ? OpenPairwiseBlob(*box.peer, message)
                        : OpenInboxBlob(message);
@@ -893,19 +985,21 @@ absl::Status Messenger::OpenInboxBlob(const MailMessage& message) {
     crypto::SecureWipe(row.state);
     RETURN_IF_ERROR(session.status());
     if (session->replay_key() != replay_key) continue;
-    ASSIGN_OR_RETURN(
-        Session::Decrypted opened,
-        session->Decrypt(message.payload, env_.clock.Now(), identity_kem_));
+    absl::StatusOr<Session::Decrypted> opened =
+        session->Decrypt(message.payload, env_.clock.Now(), identity_kem_);
+    RETURN_IF_ERROR(OfTheMessage(opened.status()));
     RETURN_IF_ERROR(env_.store.PutSession(
-        {row.session_id, row.peer, opened.next.Serialize()}));
-    return DeliverContent(row.peer, opened.content, /*acknowledge=*/false);
+        {row.session_id, row.peer, opened->next.Serialize()}));
+    return DeliverContent(*session, opened->content, /*acknowledge=*/false);
   }
   return absl::NotFoundError("of a session that has ended");
 }
 
 absl::Status Messenger::AcceptSession(const MailMessage& message) {
-  ASSIGN_OR_RETURN(Accepted accepted,
-                   Accept(Self(), prekeys_, message.payload, env_.clock.Now()));
+  absl::StatusOr<Accepted> opened =
+      Accept(Self(), prekeys_, message.payload, env_.clock.Now());
+  RETURN_IF_ERROR(OfTheMessage(opened.status()));
+  Accepted accepted = *std::move(opened);
   const AccountId peer = accepted.session.peer_account();
   ASSIGN_OR_RETURN(Contact contact, ContactFor(peer));
   RETURN_IF_ERROR(PinIdentity(contact, accepted.peer_identity));
@@ -915,14 +1009,20 @@ absl::Status Messenger::AcceptSession(const MailMessage& message) {
       env_.store.PutSession({std::string(accepted.session.id().bytes()), peer,
                              accepted.session.Serialize()}));
   RETURN_IF_ERROR(DropOldSessions(peer));
-  return DeliverContent(peer, accepted.content, /*acknowledge=*/true);
+  return DeliverContent(accepted.session, accepted.content,
+                        /*acknowledge=*/true);
 }
 
 absl::Status Messenger::DropOldSessions(const AccountId& peer) {
-  ASSIGN_OR_RETURN(const std::vector<Session> sessions, SessionsWith(peer));
-  for (const size_t index :
-       SessionsToDelete(Summaries(sessions), env_.clock.Now())) {
-    RETURN_IF_ERROR(env_.store.DeleteSession(sessions[index].id().bytes()));
+  ASSIGN_OR_RETURN(std::vector<Session> sessions, SessionsWith(peer));
+  ASSIGN_OR_RETURN(const SessionsByDevice sorted,
+                   SortByDevice(peer, std::move(sessions)));
+  // Those with devices that have left still open what is on its way.
+  for (const std::vector<Session>* some : {&sorted.listed, &sorted.left}) {
+    for (const size_t index :
+         SessionsToDelete(Summaries(*some), env_.clock.Now())) {
+      RETURN_IF_ERROR(env_.store.DeleteSession((*some)[index].id().bytes()));
+    }
   }
   return absl::OkStatus();
 }
@@ -934,27 +1034,32 @@ absl::Status Messenger::OpenPairwiseBlob(const AccountId& peer,
     absl::StatusOr<Session::Decrypted> opened =
         session.Decrypt(message.payload, env_.clock.Now(), identity_kem_);
     if (absl::IsNotFound(opened.status())) continue;
-    RETURN_IF_ERROR(opened.status());
+    RETURN_IF_ERROR(OfTheMessage(opened.status()));
     RETURN_IF_ERROR(env_.store.PutSession(
         {std::string(session.id().bytes()), peer, opened->next.Serialize()}));
-    return DeliverContent(peer, opened->content, /*acknowledge=*/false);
+    return DeliverContent(session, opened->content, /*acknowledge=*/false);
   }
   return absl::NotFoundError("of no session with this contact");
 }
 
 // A malformed content still moves the session on: the peer did seal it.
-absl::Status Messenger::DeliverContent(const AccountId& peer,
+absl::Status Messenger::DeliverContent(const Session& session,
                                        absl::string_view bytes,
                                        bool acknowledge) {
+  const AccountId& peer = session.peer_account();
   const absl::Time now = env_.clock.Now();
   ASSIGN_OR_RETURN(Contact contact, ContactFor(peer));
   const absl::StatusOr<Content> content = DecodeContent(bytes);
   if (content.ok()) {
-    if (!content->mailbox_offer.empty()) {
+    // Not from a device that has left: nobody reads its mailbox any more.
+    const absl::StatusOr<IdentityRecord> record =
+        IdentityRecord::Verify(contact.identity_record);
+    const bool listed =
+        record.ok() && record->FindDevice(session.peer_device()) != nullptr;
+    if (listed && !content->mailbox_offer.empty()) {
       contact.outgoing_mailbox = content->mailbox_offer;
     }
-    // A name given by this user stays.
-    if (contact.name.empty()) contact.name = content->profile_name;
+    contact.profile_name = content->profile_name;
     RETURN_IF_ERROR(env_.store.PutContact(contact));
   }
   if (acknowledge) {
@@ -970,9 +1075,10 @@ absl::Status Messenger::DeliverContent(const AccountId& peer,
 
   std::optional<std::string> whole = content->text->text;
   if (content->text->parts > 1) {
-    ASSIGN_OR_RETURN(whole, env_.store.AddPart(
-                                peer, content->message_id, content->text->part,
-                                content->text->parts, content->text->text));
+    ASSIGN_OR_RETURN(
+        whole,
+        env_.store.AddPart(peer, content->message_id, content->text->part,
+                           content->text->parts, content->text->text, now));
     if (!whole) return absl::OkStatus();
   }
   Message message(peer);
@@ -1010,12 +1116,24 @@ absl::Status Messenger::FinishReceive(ReceiveRun& run) {
     }
     // A late copy must still be recognised: swarms drop a message at its
     // expiry, give or take their clocks.
-    return env_.store.ForgetSeenBefore(now - absl::Hours(24));
+    RETURN_IF_ERROR(env_.store.ForgetSeenBefore(now - absl::Hours(24)));
+    // All parts of a text expire together.
+    RETURN_IF_ERROR(env_.store.ForgetPartsBefore(now - kMessageLifetime));
+    return env_.store.TrimQuarantine();
   }));
   if (!finished.empty()) prekeys_ = *std::move(left);
+  // Also what a run before this one stored, which ended before it could show
+  // it.
   ASSIGN_OR_RETURN(run.report.messages,
-                   env_.store.IncomingAfter(run.last_row_before));
-  return absl::OkStatus();
+                   env_.store.IncomingAfter(run.shown_row));
+  return env_.confirms_shown ? absl::OkStatus()
+                             : ConfirmShown(run.report.messages);
+}
+
+absl::Status Messenger::ConfirmShown(const std::vector<Message>& messages) {
+  if (messages.empty()) return absl::OkStatus();
+  return env_.store.SetSetting(kShownSetting,
+                               absl::StrCat(messages.back().row));
 }
 
 }  // namespace messenger::client

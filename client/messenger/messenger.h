@@ -62,7 +62,8 @@ struct FlushReport {
 };
 
 struct ReceiveReport {
-  std::vector<Message> messages;  // new ones, in the order they were stored
+  // Those not shown before, in the order they were stored.
+  std::vector<Message> messages;
   // Every mailbox was read to the end at a read quorum of its swarm.
   bool complete = false;
   // Why not, in words for the user; empty if complete.
@@ -81,6 +82,9 @@ class Messenger final {
     crypto::Random& random;
     // Told what is being waited for, in words for the user. May be null.
     std::function<void(absl::string_view)> on_progress;
+    // The front end calls `ConfirmShown`; until then every report brings a
+    // message again. Otherwise a message counts as shown once it is reported.
+    bool confirms_shown = false;
   };
 
   // Writes a new account into an empty store. `restored`: the account may have
@@ -118,6 +122,9 @@ class Messenger final {
 
   void Receive(MailDone<ReceiveReport> done);
 
+  // The messages of a report have been shown: no later one brings them.
+  absl::Status ConfirmShown(const std::vector<Message>& messages);
+
  private:
   struct ReceiveRun;
   struct FlushRun;
@@ -146,6 +153,13 @@ class Messenger final {
   // Sending.
   absl::StatusOr<std::vector<Session>> SessionsWith(
       const crypto::AccountId& peer);
+  // With devices that the account lists, and with those that have left it.
+  struct SessionsByDevice {
+    std::vector<Session> listed;
+    std::vector<Session> left;
+  };
+  absl::StatusOr<SessionsByDevice> SortByDevice(const crypto::AccountId& peer,
+                                                std::vector<Session> sessions);
   void FlushPeer(std::shared_ptr<FlushRun> run, size_t peer);
   void FlushItem(std::shared_ptr<FlushRun> run, size_t peer, OutboxItem item);
   void FetchKeys(const crypto::AccountId& peer, MailDone<Session> done);
@@ -155,8 +169,11 @@ class Messenger final {
                                        const std::vector<MailRecord>& prekeys);
   absl::Status SealItem(const Session& session, OutboxItem& item);
   void StoreItem(std::shared_ptr<FlushRun> run, size_t peer, OutboxItem item);
-  void ItemDone(std::shared_ptr<FlushRun> run, size_t peer, OutboxItem item,
-                absl::StatusOr<Delivery> result);
+  void ItemDone(std::shared_ptr<FlushRun> run, size_t peer,
+                const OutboxItem& item, absl::StatusOr<Delivery> result);
+  void RecordItem(FlushRun& run, size_t peer, const OutboxItem& item,
+                  absl::StatusOr<Delivery> result);
+  bool GivenUp(const OutboxItem& item, const absl::Status& status) const;
   absl::Status RecordItemResult(const OutboxItem& item,
                                 const absl::StatusOr<Delivery>& result);
   std::string EncodeFor(const Contact& contact, absl::string_view message_id,
@@ -173,8 +190,8 @@ class Messenger final {
   absl::Status OpenPairwiseBlob(const crypto::AccountId& peer,
                                 const MailMessage& message);
   absl::Status AcceptSession(const MailMessage& message);
-  absl::Status DeliverContent(const crypto::AccountId& peer,
-                              absl::string_view bytes, bool acknowledge);
+  absl::Status DeliverContent(const Session& session, absl::string_view bytes,
+                              bool acknowledge);
   absl::StatusOr<Contact> ContactFor(const crypto::AccountId& peer);
   absl::Status FinishReceive(ReceiveRun& run);
   absl::Status PinIdentity(Contact& contact, const IdentityRecord& record);

@@ -22,6 +22,7 @@
 #include "crypto/random/testing/seeded_random.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "routing/runtime/sqlite/database.h"
 #include "routing/runtime/testing/simulated_clock.h"
 
 namespace messenger::client {
@@ -58,6 +59,28 @@ class Person {
   void Restart() {
     messenger_.reset();
     store_.reset();
+    OpenStore();
+    OpenMessenger();
+  }
+
+  // From the next start on, what is not confirmed is reported again.
+  void ConfirmWhatIsShown() {
+    confirms_shown_ = true;
+    Restart();
+  }
+
+  // Changes the database behind the back of the program.
+  void Tamper(const char* sql) {
+    messenger_.reset();
+    store_.reset();
+    sqlite::Database::Options options;
+    options.key = &key_;
+    {
+      auto database = sqlite::Database::Open(
+          absl::StrCat(folder_, "/messages.db"), options);
+      ASSERT_THAT(database.status(), IsOk());
+      ASSERT_THAT((*database)->Exec(sql), IsOk());
+    }
     OpenStore();
     OpenMessenger();
   }
@@ -131,7 +154,8 @@ class Person {
   void OpenMessenger() {
     absl::StatusOr<std::unique_ptr<Messenger>> messenger = Messenger::Open(
         {*store_, mail_, executor_.clock(), random_,
-         [this](absl::string_view words) { progress_.emplace_back(words); }});
+         [this](absl::string_view words) { progress_.emplace_back(words); },
+         confirms_shown_});
     ASSERT_THAT(messenger.status(), IsOk());
     messenger_ = *std::move(messenger);
   }
@@ -144,6 +168,7 @@ class Person {
   std::unique_ptr<ClientStore> store_;
   std::unique_ptr<Messenger> messenger_;
   std::vector<std::string> progress_;
+  bool confirms_shown_ = false;
 };
 
 class MessengerTest : public ::testing::Test {
@@ -173,7 +198,7 @@ TEST_F(MessengerTest,
   ada_.Say(ben_, "one");
   ada_.Say(ben_, "two");
   EXPECT_THAT(ben_.Receive(), UnorderedElementsAre("one", "two"));
-  EXPECT_EQ(ben_.store().FindContact(ada_.id()).value()->name, "Ada");
+  EXPECT_EQ(ben_.store().FindContact(ada_.id()).value()->profile_name, "Ada");
   EXPECT_THAT(ada_.Receive(), IsEmpty());  // Ben's acknowledgement.
   ada_.Say(ben_, "three");
   ben_.Say(ada_, "four");
@@ -248,6 +273,84 @@ TEST_F(MessengerTest, RetriesBackOffUntilTheyAreDue) {
   EXPECT_EQ(flush(), 1);
   clock_.Advance(absl::Seconds(6));
   EXPECT_EQ(flush(), 0);
+}
+
+TEST_F(MessengerTest, ATextThatIsNotDueHoldsUpThoseBehindIt) {
+  ASSERT_THAT(ben_.Publish(), IsOk());
+  ada_.mail().faults().offline = true;
+  ada_.Say(ben_, "first");
+  ada_.mail().faults().offline = false;
+  ASSERT_THAT(ada_.messenger().Queue(ben_.id(), "second").status(), IsOk());
+  ada_.messenger().Flush(/*force=*/false, [](auto) {});
+  executor_.RunUntilIdle();
+  EXPECT_EQ(ada_.mail().stores(), 0);
+  EXPECT_EQ(ada_.store().Outbox()->size(), 2u);
+}
+
+TEST_F(MessengerTest, TextsBehindOneThatFailsSayWhyTheyWait) {
+  ada_.Say(ben_, "first");
+  EXPECT_EQ(ada_.Say(ben_, "second"), MessageState::kWaitingForKey);
+  const std::vector<Message> history =
+      ada_.store().Messages(ben_.id(), 10).value();
+  ASSERT_EQ(history.size(), 2u);
+  EXPECT_THAT(history[1].detail, HasSubstr("no keys"));
+}
+
+TEST_F(MessengerTest, TextsThatAreGivenUpDoNotHoldUpANewOne) {
+  for (const char* text : {"one", "two", "three"}) ada_.Say(ben_, text);
+  clock_.Advance(kMessageLifetime + absl::Seconds(1));
+  ASSERT_THAT(ben_.Publish(), IsOk());
+  EXPECT_EQ(ada_.Say(ben_, "four"), MessageState::kSent);
+  const std::vector<Message> history =
+      ada_.store().Messages(ben_.id(), 10).value();
+  ASSERT_EQ(history.size(), 4u);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(history[i].state, MessageState::kFailed);
+  }
+}
+
+TEST_F(MessengerTest, ABlobWhoseSessionCouldNotBeKeptNeverLeaves) {
+  ASSERT_THAT(ada_.Publish(), IsOk());
+  ASSERT_THAT(ben_.Publish(), IsOk());
+  ada_.Tamper(
+      "CREATE TRIGGER no_room BEFORE INSERT ON sessions "
+      "BEGIN SELECT RAISE(ABORT, 'no room'); END");
+  EXPECT_EQ(ada_.Say(ben_, "one"), MessageState::kQueued);
+  ASSERT_EQ(ada_.store().Outbox()->size(), 1u);
+  EXPECT_FALSE(ada_.store().Outbox()->at(0).blob.has_value());
+  ada_.Tamper("DROP TRIGGER no_room");
+  EXPECT_EQ(ada_.Say(ben_, "two"), MessageState::kSent);
+  EXPECT_THAT(ben_.Receive(), UnorderedElementsAre("one", "two"));
+  EXPECT_THAT(ada_.Receive(), IsEmpty());
+  EXPECT_EQ(ada_.store().QuarantinedCount().value(), 0);
+}
+
+TEST_F(MessengerTest, WhatWasStoredButNotShownIsReportedAgain) {
+  ben_.ConfirmWhatIsShown();
+  ASSERT_THAT(ben_.Publish(), IsOk());
+  ada_.Say(ben_, "read me");
+  ASSERT_EQ(ben_.ReceiveReported()->messages.size(), 1u);
+  ben_.Restart();  // Killed before it could show anything.
+  const absl::StatusOr<ReceiveReport> again = ben_.ReceiveReported();
+  ASSERT_EQ(again->messages.size(), 1u);
+  ASSERT_THAT(ben_.messenger().ConfirmShown(again->messages), IsOk());
+  ben_.Restart();
+  EXPECT_THAT(ben_.ReceiveReported()->messages, IsEmpty());
+}
+
+TEST_F(MessengerTest, TheNameAStrangerTakesIsNotOneTheUserGave) {
+  ASSERT_THAT(ada_.Publish(), IsOk());
+  ASSERT_THAT(ben_.Publish(), IsOk());
+  ada_.Say(ben_, "hello");
+  ben_.Receive();
+  EXPECT_EQ(ben_.store().FindContact(ada_.id()).value()->name, "");
+  ASSERT_THAT(ben_.messenger().AddContact(ada_.id(), "Ada from school"),
+              IsOk());
+  ada_.Say(ben_, "hello again");
+  ben_.Receive();
+  const Contact ada = *ben_.store().FindContact(ada_.id()).value();
+  EXPECT_EQ(ada.name, "Ada from school");
+  EXPECT_EQ(ada.profile_name, "Ada");
 }
 
 TEST_F(MessengerTest, WithoutTheRecipientsKeysATextWaits) {
@@ -378,6 +481,34 @@ TEST_F(MessengerTest, ARestoredAccountTakesOverAndIsWrittenToAgain) {
               IsOk());
   EXPECT_THAT(ben_.Publish(), StatusIs(absl::StatusCode::kFailedPrecondition,
                                        HasSubstr("another device")));
+}
+
+TEST_F(MessengerTest, AContactFollowsARestoredAccountToItsNewDevice) {
+  ASSERT_THAT(ada_.Publish(), IsOk());
+  // Which of two sessions is preferred is as good as random.
+  for (int i = 0; i < 6; ++i) {
+    Person ben("Ben", network_, executor_, random_);
+    ASSERT_THAT(ben.Publish(), IsOk());
+    ada_.Say(ben, "to the first device");
+    ben.Receive();
+    ada_.Receive();
+    ben.Say(ada_, "from the first device");
+    Person again("Ben", network_, executor_, random_,
+                 ben.messenger().account().seed().Clone());
+    ASSERT_THAT(again.Publish(), IsOk());
+    again.Receive();
+    // Sealed for the first device, and not yet confirmed.
+    ada_.mail().faults().store_refused = 1;
+    ada_.Say(again, "on the way");
+    ada_.mail().faults().store_refused = 0;
+    EXPECT_EQ(again.Say(ada_, "from the second device"), MessageState::kSent);
+    // What the first device had said still opens.
+    EXPECT_THAT(ada_.Receive(), UnorderedElementsAre("from the first device",
+                                                     "from the second device"));
+    EXPECT_EQ(ada_.Say(again, "to the second device"), MessageState::kSent);
+    EXPECT_THAT(again.Receive(),
+                UnorderedElementsAre("on the way", "to the second device"));
+  }
 }
 
 TEST_F(MessengerTest, PrekeysRotateAndOldFirstMessagesStillOpen) {

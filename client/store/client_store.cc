@@ -12,7 +12,7 @@ using ::messenger::crypto::AccountId;
 using ::messenger::sqlite::Database;
 using ::messenger::sqlite::Statement;
 
-constexpr int64_t kSchemaVersion = 1;
+constexpr int64_t kSchemaVersion = 2;
 
 constexpr char kSchema[] = R"sql(
 CREATE TABLE settings(
@@ -56,6 +56,13 @@ CREATE TABLE quarantine(
 ) WITHOUT ROWID;
 )sql";
 
+// From version 1 to version 2. What was called a name may have been the
+// contact's own word.
+constexpr char kSchema2[] = R"sql(
+ALTER TABLE contacts ADD COLUMN profile_name TEXT NOT NULL DEFAULT '';
+ALTER TABLE parts ADD COLUMN added_ms INTEGER NOT NULL DEFAULT 0;
+)sql";
+
 // SQLite has signed integers only; the bits are what counts.
 int64_t Signed(uint64_t value) { return static_cast<int64_t>(value); }
 uint64_t Unsigned(int64_t value) { return static_cast<uint64_t>(value); }
@@ -67,6 +74,7 @@ Contact ReadContact(Statement& row) {
   contact.outgoing_mailbox = row.Blob(3);
   contact.incoming_mailbox = row.Blob(4);
   contact.identity_record = row.Blob(5);
+  contact.profile_name = row.Text(6);
   return contact;
 }
 
@@ -152,7 +160,8 @@ absl::Status ClientStore::Migrate() {
       return absl::FailedPreconditionError(
           "the database was written by a newer version of this program");
     }
-    RETURN_IF_ERROR(database_->Exec(kSchema));
+    if (version < 1) RETURN_IF_ERROR(database_->Exec(kSchema));
+    RETURN_IF_ERROR(database_->Exec(kSchema2));
     return database_->SetUserVersion(kSchemaVersion);
   });
 }
@@ -180,13 +189,15 @@ absl::Status ClientStore::PutContact(const Contact& contact) {
       Statement * insert,
       database_->Prepared("INSERT OR REPLACE INTO contacts(account, name, "
                           "added_ms, outgoing_mailbox, incoming_mailbox, "
-                          "identity_record) VALUES(?, ?, ?, ?, ?, ?)"));
+                          "identity_record, profile_name) "
+                          "VALUES(?, ?, ?, ?, ?, ?, ?)"));
   return insert->BindBlob(1, contact.account.bytes())
       .BindText(2, contact.name)
       .BindInt(3, absl::ToUnixMillis(contact.added))
       .BindBlob(4, contact.outgoing_mailbox)
       .BindBlob(5, contact.incoming_mailbox)
       .BindBlob(6, contact.identity_record)
+      .BindText(7, contact.profile_name)
       .Run();
 }
 
@@ -195,7 +206,8 @@ absl::StatusOr<std::optional<Contact>> ClientStore::FindContact(
   ASSIGN_OR_RETURN(
       Statement * query,
       database_->Prepared("SELECT account, name, added_ms, outgoing_mailbox, "
-                          "incoming_mailbox, identity_record FROM contacts "
+                          "incoming_mailbox, identity_record, profile_name "
+                          "FROM contacts "
                           "WHERE account=?"));
   query->BindBlob(1, account.bytes());
   return First(query, ReadContact);
@@ -205,7 +217,8 @@ absl::StatusOr<std::vector<Contact>> ClientStore::Contacts() {
   ASSIGN_OR_RETURN(
       Statement * query,
       database_->Prepared("SELECT account, name, added_ms, outgoing_mailbox, "
-                          "incoming_mailbox, identity_record FROM contacts "
+                          "incoming_mailbox, identity_record, profile_name "
+                          "FROM contacts "
                           "ORDER BY name, account"));
   return Collect(query, ReadContact);
 }
@@ -460,46 +473,71 @@ absl::Status ClientStore::PutCursor(absl::string_view mailbox,
 
 absl::StatusOr<std::optional<std::string>> ClientStore::AddPart(
     const AccountId& peer, absl::string_view text_id, int part, int parts,
-    absl::string_view text) {
+    absl::string_view text, absl::Time now) {
   if (part < 0 || part >= parts) {
     return absl::InvalidArgumentError("a part outside its text");
   }
   ASSIGN_OR_RETURN(
+      Statement * known,
+      database_->Prepared("SELECT count(*) FROM parts "
+                          "WHERE peer=? AND text_id=? AND parts<>?"));
+  known->BindBlob(1, peer.bytes()).BindBlob(2, text_id).BindInt(3, parts);
+  ASSIGN_OR_RETURN(const std::optional<int64_t> others, First(known, ReadInt));
+  if (others.value_or(0) > 0) {
+    return absl::InvalidArgumentError("parts of one text disagree");
+  }
+  ASSIGN_OR_RETURN(
       Statement * insert,
       database_->Prepared("INSERT OR IGNORE INTO parts(peer, text_id, part, "
-                          "parts, text) VALUES(?, ?, ?, ?, ?)"));
+                          "parts, text, added_ms) VALUES(?, ?, ?, ?, ?, ?)"));
   RETURN_IF_ERROR(insert->BindBlob(1, peer.bytes())
                       .BindBlob(2, text_id)
                       .BindInt(3, part)
                       .BindInt(4, parts)
                       .BindText(5, text)
+                      .BindInt(6, absl::ToUnixMillis(now))
+                      .Run());
+  ASSIGN_OR_RETURN(
+      Statement * bound,
+      database_->Prepared(
+          "DELETE FROM parts WHERE peer=?1 AND text_id IN (SELECT text_id "
+          "FROM parts WHERE peer=?1 AND text_id<>?2 GROUP BY text_id "
+          "ORDER BY max(added_ms) DESC LIMIT -1 OFFSET ?3)"));
+  RETURN_IF_ERROR(bound->BindBlob(1, peer.bytes())
+                      .BindBlob(2, text_id)
+                      .BindInt(3, kMaxUnfinishedTexts - 1)
                       .Run());
   ASSIGN_OR_RETURN(
       Statement * query,
-      database_->Prepared("SELECT parts, text FROM parts "
+      database_->Prepared("SELECT text FROM parts "
                           "WHERE peer=? AND text_id=? ORDER BY part"));
   query->BindBlob(1, peer.bytes()).BindBlob(2, text_id);
-  struct Part {
-    int64_t parts;
-    std::string text;
-  };
-  ASSIGN_OR_RETURN(const std::vector<Part> stored,
-                   Collect<Part>(query, [](Statement& row) {
-                     return Part{row.Int(0), row.Text(1)};
-                   }));
+  ASSIGN_OR_RETURN(
+      const std::vector<std::string> stored,
+      Collect<std::string>(query, [](Statement& row) { return row.Text(0); }));
   std::string whole;
-  for (const Part& one : stored) {
-    if (one.parts != parts) {
-      return absl::InvalidArgumentError("parts of one text disagree");
-    }
-    absl::StrAppend(&whole, one.text);
-  }
+  for (const std::string& one : stored) absl::StrAppend(&whole, one);
   if (static_cast<int>(stored.size()) < parts) return std::nullopt;
   ASSIGN_OR_RETURN(
       Statement * remove,
       database_->Prepared("DELETE FROM parts WHERE peer=? AND text_id=?"));
   RETURN_IF_ERROR(remove->BindBlob(1, peer.bytes()).BindBlob(2, text_id).Run());
   return whole;
+}
+
+absl::Status ClientStore::ForgetPartsBefore(absl::Time time) {
+  ASSIGN_OR_RETURN(Statement * remove,
+                   database_->Prepared("DELETE FROM parts WHERE added_ms<?"));
+  return remove->BindInt(1, absl::ToUnixMillis(time)).Run();
+}
+
+absl::Status ClientStore::TrimQuarantine() {
+  ASSIGN_OR_RETURN(
+      Statement * remove,
+      database_->Prepared("DELETE FROM quarantine WHERE id IN (SELECT id FROM "
+                          "quarantine ORDER BY time_ms DESC LIMIT -1 "
+                          "OFFSET ?)"));
+  return remove->BindInt(1, kMaxQuarantined).Run();
 }
 
 absl::Status ClientStore::AddQuarantined(absl::string_view id,

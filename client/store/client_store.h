@@ -33,7 +33,10 @@ struct Contact {
   explicit Contact(const crypto::AccountId& id) : account(id) {}
 
   crypto::AccountId account;
-  std::string name;
+  std::string name;  // Given by this user; empty without one.
+  // What the contact calls itself. Anybody may take any name: it is shown, but
+  // nobody is found by it.
+  std::string profile_name;
   absl::Time added;
   // Where we write to and read from, once known: client/SPEC.md, section 9.
   std::string outgoing_mailbox;
@@ -92,6 +95,10 @@ struct CursorRow {
   uint64_t incarnation = 0;
   uint64_t sequence = 0;
 };
+
+// Bounds on what others can make us keep.
+inline constexpr int kMaxUnfinishedTexts = 32;
+inline constexpr int kMaxQuarantined = 1'000;
 
 class ClientStore {
  public:
@@ -159,17 +166,21 @@ class ClientStore {
                          const CursorRow& cursor);
 
   // Adds one part of a long text. The whole text once every part is there
-  // (and then forgets the parts). INVALID_ARGUMENT: it contradicts an earlier
-  // part.
+  // (and then forgets the parts). Of one peer at most `kMaxUnfinishedTexts`
+  // texts wait for parts; the oldest gives way. INVALID_ARGUMENT, and nothing
+  // is stored: it contradicts an earlier part.
   absl::StatusOr<std::optional<std::string>> AddPart(
       const crypto::AccountId& peer, absl::string_view text_id, int part,
-      int parts, absl::string_view text);
+      int parts, absl::string_view text, absl::Time now);
+  absl::Status ForgetPartsBefore(absl::Time time);
 
   // Keeps what could not be opened out of the way, for later diagnosis: only
   // the reason and the time.
   absl::Status AddQuarantined(absl::string_view id, absl::string_view reason,
                               absl::Time now);
   absl::StatusOr<int64_t> QuarantinedCount();
+  // Forgets all but the newest `kMaxQuarantined`.
+  absl::Status TrimQuarantine();
 
  private:
   explicit ClientStore(std::unique_ptr<sqlite::Database> database)

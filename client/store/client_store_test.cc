@@ -171,15 +171,61 @@ TEST_F(ClientStoreTest, CursorsAreKeptPerNode) {
 
 TEST_F(ClientStoreTest, ALongTextIsWholeWhenItsLastPartArrives) {
   const AccountId ben = Account();
-  EXPECT_EQ(*store_->AddPart(ben, "text", 2, 3, "c"), std::nullopt);
-  EXPECT_EQ(*store_->AddPart(ben, "text", 0, 3, "a"), std::nullopt);
-  EXPECT_EQ(*store_->AddPart(ben, "text", 0, 3, "a"), std::nullopt);
-  EXPECT_THAT(store_->AddPart(ben, "text", 0, 4, "a").status(),
+  EXPECT_EQ(*store_->AddPart(ben, "text", 2, 3, "c", kNow), std::nullopt);
+  EXPECT_EQ(*store_->AddPart(ben, "text", 0, 3, "a", kNow), std::nullopt);
+  EXPECT_EQ(*store_->AddPart(ben, "text", 0, 3, "a", kNow), std::nullopt);
+  EXPECT_THAT(store_->AddPart(ben, "text", 0, 4, "a", kNow).status(),
               StatusIs(absl::StatusCode::kInvalidArgument));
-  EXPECT_THAT(*store_->AddPart(ben, "text", 1, 3, "b"),
+  EXPECT_THAT(*store_->AddPart(ben, "text", 1, 3, "b", kNow),
               Optional(std::string("abc")));
-  EXPECT_THAT(store_->AddPart(ben, "other", 3, 3, "d").status(),
+  EXPECT_THAT(store_->AddPart(ben, "other", 3, 3, "d", kNow).status(),
               StatusIs(absl::StatusCode::kInvalidArgument));
+}
+
+TEST_F(ClientStoreTest, APartThatContradictsAnotherLeavesNoTrace) {
+  const AccountId ben = Account();
+  EXPECT_EQ(*store_->AddPart(ben, "text", 0, 2, "a", kNow), std::nullopt);
+  EXPECT_THAT(store_->AddPart(ben, "text", 1, 3, "x", kNow).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(*store_->AddPart(ben, "text", 1, 2, "b", kNow),
+              Optional(std::string("ab")));
+}
+
+TEST_F(ClientStoreTest, TextsThatNeverEndGiveWayToNewerOnes) {
+  const AccountId eve = Account();
+  const AccountId ben = Account();
+  EXPECT_EQ(*store_->AddPart(ben, "honest", 0, 2, "a", kNow), std::nullopt);
+  for (int i = 0; i <= kMaxUnfinishedTexts; ++i) {
+    EXPECT_EQ(*store_->AddPart(eve, absl::StrCat("text ", i), 0, 2, "a",
+                               kNow + absl::Seconds(i)),
+              std::nullopt);
+  }
+  const absl::Time later = kNow + absl::Hours(1);
+  // The first gave way, the second did not, and nobody else's did.
+  EXPECT_EQ(*store_->AddPart(eve, "text 0", 1, 2, "b", later), std::nullopt);
+  EXPECT_THAT(*store_->AddPart(eve, "text 2", 1, 2, "b", later),
+              Optional(std::string("ab")));
+  EXPECT_THAT(*store_->AddPart(ben, "honest", 1, 2, "b", later),
+              Optional(std::string("ab")));
+}
+
+TEST_F(ClientStoreTest, PartsAreForgottenWithTheRestOfTheirText) {
+  const AccountId ben = Account();
+  EXPECT_EQ(*store_->AddPart(ben, "text", 0, 2, "a", kNow), std::nullopt);
+  ASSERT_THAT(store_->ForgetPartsBefore(kNow + absl::Seconds(1)), IsOk());
+  EXPECT_EQ(*store_->AddPart(ben, "text", 1, 2, "b", kNow), std::nullopt);
+}
+
+TEST_F(ClientStoreTest, TheQuarantineKeepsTheNewest) {
+  ASSERT_THAT(store_->Transaction([&]() -> absl::Status {
+    for (int i = 0; i < kMaxQuarantined + 5; ++i) {
+      RETURN_IF_ERROR(store_->AddQuarantined(absl::StrCat("id ", i), "reason",
+                                             kNow + absl::Seconds(i)));
+    }
+    return store_->TrimQuarantine();
+  }),
+              IsOk());
+  EXPECT_THAT(store_->QuarantinedCount(), IsOkAndHolds(kMaxQuarantined));
 }
 
 TEST_F(ClientStoreTest, TheOutboxKeepsWhatEveryRetrySends) {
