@@ -98,8 +98,12 @@ exit status: 0 done, 1 failure, 2 wrong usage or input, 3 PIN wrong or missing,
 )";
 
 constexpr size_t kMaxPhraseBytes = 1024;
+// Of the id of somebody who is known by a name of their own choice only.
+constexpr size_t kShownIdDigits = 12;
 constexpr absl::Duration kCommandLimit = absl::Minutes(3);
 constexpr absl::Duration kWatchInterval = absl::Seconds(2);
+// How often `watch` fetches the directory while all is well.
+constexpr absl::Duration kDirectoryInterval = absl::Minutes(1);
 constexpr absl::Duration kLockPatience = absl::Seconds(5);
 constexpr absl::Duration kLockPollInterval = absl::Milliseconds(50);
 
@@ -129,8 +133,9 @@ Failure StorageFailure(const absl::Status& status, const std::string& folder) {
                            " cannot be used: ", status.message(), ".")};
     case absl::StatusCode::kUnauthenticated:
       return {ExitCode::kStorage,
-              absl::StrCat("The keyslot in ", folder,
-                           " does not belong to the database beside it.")};
+              absl::StrCat("The database in ", folder,
+                           " is damaged, or the keyslot beside it belongs to "
+                           "another one.")};
     default:
       return {ExitCode::kFailure,
               absl::StrCat("Something unforeseen happened: ", status.message(),
@@ -208,6 +213,7 @@ class Run {
     connection_.reset();
     store_.reset();
     if (lock_ >= 0) close(lock_);
+    if (pin_) crypto::SecureWipe(*pin_);
   }
 
   ExitCode Execute();
@@ -249,7 +255,8 @@ class Run {
 
   // --------------------------------------------------------------- parts --
   Result Publish();
-  Result FlushOutbox(FlushReport* report);
+  Result FlushOutbox(FlushReport* report, bool force = true);
+  Result ConfirmShown(const ReceiveReport& report);
   Result ReceiveOnce(ReceiveReport* report);
   void WriteMessage(JsonWriter& json, const Message& message);
   void PrintMessage(const Message& message);
@@ -261,12 +268,18 @@ class Run {
     auto result = std::make_shared<std::optional<absl::StatusOr<T>>>();
     start(
         [result](absl::StatusOr<T> outcome) { *result = std::move(outcome); });
+    const absl::Time limit = environment_.clock.Now() + kCommandLimit;
     environment_.loop.RunUntil([&] { return result->has_value(); },
                                kCommandLimit);
     if (*result) return **std::move(result);
-    return absl::DeadlineExceededError("stopped before an answer came");
+    if (environment_.clock.Now() < limit) stopped_ = true;
+    return absl::DeadlineExceededError(
+        stopped_ ? "stopped before an answer came" : "no answer came in time");
   }
 
+  void Progress(absl::string_view words) {
+    if (!quiet_) Note(words);
+  }
   void Note(absl::string_view words) {
     if (words == last_note_) return;
     last_note_ = std::string(words);
@@ -284,7 +297,10 @@ class Run {
   bool json_;
   std::string folder_;
   int lock_ = -1;
+  std::optional<std::string> pin_;  // that opened the keyslot; wiped at the end
   std::string last_note_;
+  bool quiet_ = false;    // the messenger's and the connection's progress
+  bool stopped_ = false;  // by a signal
   std::unique_ptr<routing::FileRecorder> recorder_;
   std::unique_ptr<ClientStore> store_;
   std::unique_ptr<Connection> connection_;
@@ -372,10 +388,6 @@ Run::Result Run::OpenStore() {
   }
   if (!needs_pin.ok()) return StorageFailure(needs_pin.status(), folder_);
   if (Result failure = LockFolder()) return failure;
-  std::optional<std::string> pin;
-  absl::Cleanup wipe = [&pin] {
-    if (pin) crypto::SecureWipe(*pin);
-  };
   if (*needs_pin) {
     absl::StatusOr<std::string> read =
         ReadPin(arguments_, "pin-fd", "SESSION_PIN_FILE", "PIN: ");
@@ -389,10 +401,10 @@ Run::Result Run::OpenStore() {
                            : read.status().message(),
                        ".")};
     }
-    pin = *std::move(read);
+    pin_ = *std::move(read);
   }
   const absl::StatusOr<DatabaseKey> key = OpenKeyslot(
-      folder_, pin ? std::optional<absl::string_view>(*pin) : std::nullopt);
+      folder_, pin_ ? std::optional<absl::string_view>(*pin_) : std::nullopt);
   if (absl::IsUnauthenticated(key.status())) {
     return Failure{ExitCode::kPin, "The PIN is wrong."};
   }
@@ -415,7 +427,8 @@ Run::Result Run::OpenMessenger() {
   absl::StatusOr<std::unique_ptr<Messenger>> messenger = Messenger::Open(
       {*store_, connection_ != nullptr ? connection_->mail() : *no_mail_,
        environment_.clock, environment_.random,
-       [this](absl::string_view words) { Note(words); }});
+       [this](absl::string_view words) { Progress(words); },
+       /*confirms_shown=*/true});
   if (absl::IsNotFound(messenger.status())) {
     return Failure{ExitCode::kNotFound,
                    absl::StrCat("The account in ", folder_,
@@ -471,10 +484,10 @@ Run::Result Run::Connect() {
     }
     recorder_ = *std::move(recorder);
   }
-  absl::StatusOr<std::unique_ptr<Connection>> connection =
-      Connection::Create({*store_, environment_.loop, environment_.clock,
-                          environment_.random, mode, recorder_.get(),
-                          [this](absl::string_view words) { Note(words); }});
+  absl::StatusOr<std::unique_ptr<Connection>> connection = Connection::Create(
+      {*store_, environment_.loop, environment_.clock, environment_.random,
+       mode, recorder_.get(),
+       [this](absl::string_view words) { Progress(words); }});
   if (absl::IsFailedPrecondition(connection.status())) {
     return Failure{ExitCode::kUsage,
                    "This account knows no network yet: name its description "
@@ -520,9 +533,16 @@ Run::Result Run::FindPerson(const std::string& who, AccountId* found) {
   }
   const absl::StatusOr<std::vector<Contact>> contacts = store_->Contacts();
   if (!contacts.ok()) return StorageFailure(contacts.status(), folder_);
+  // By names this user gave. Anybody can call themselves anything.
   std::vector<AccountId> matches;
+  std::vector<AccountId> claimants;
   for (const Contact& contact : *contacts) {
-    if (!who.empty() && contact.name == who) matches.push_back(contact.account);
+    if (who.empty()) break;
+    if (contact.name == who) {
+      matches.push_back(contact.account);
+    } else if (contact.name.empty() && contact.profile_name == who) {
+      claimants.push_back(contact.account);
+    }
   }
   if (matches.size() == 1) {
     *found = matches[0];
@@ -534,6 +554,16 @@ Run::Result Run::FindPerson(const std::string& who, AccountId* found) {
         absl::StrCat("Several contacts are named \"",
                      SafeForTerminal(who, false), "\": use the account id.")};
   }
+  if (!claimants.empty()) {
+    return Failure{
+        ExitCode::kUsage,
+        absl::StrCat("\"", SafeForTerminal(who, false), "\" is what ",
+                     claimants[0].ToHex(),
+                     claimants.size() > 1 ? " and others call themselves"
+                                          : " calls itself",
+                     "; use the id, or name the person with `session contact "
+                     "add`.")};
+  }
   return Failure{
       ExitCode::kNotFound,
       absl::StrCat("\"", SafeForTerminal(who, false),
@@ -544,10 +574,14 @@ Run::Result Run::FindPerson(const std::string& who, AccountId* found) {
 std::string Run::NameOf(const AccountId& account) {
   const absl::StatusOr<std::optional<Contact>> contact =
       store_->FindContact(account);
-  if (contact.ok() && *contact && !(*contact)->name.empty()) {
+  const std::string id = account.ToHex();
+  if (!contact.ok() || !*contact) return id;
+  if (!(*contact)->name.empty()) {
     return SafeForTerminal((*contact)->name, false);
   }
-  return account.ToHex();
+  const std::string claimed = SafeForTerminal((*contact)->profile_name, false);
+  if (claimed.empty()) return id;
+  return absl::StrCat(claimed, " [", id.substr(0, kShownIdDigits), "]");
 }
 
 // -------------------------------------------------------------- commands --
@@ -607,7 +641,8 @@ Run::Result Run::AccountCreate(bool restore) {
   absl::Cleanup wipe = [&pin] {
     if (pin) crypto::SecureWipe(*pin);
   };
-  if (arguments_.has("pin") || arguments_.has("pin-fd")) {
+  if (arguments_.has("pin") || arguments_.has("pin-fd") ||
+      getenv("SESSION_PIN_FILE") != nullptr) {
     absl::StatusOr<std::string> read =
         ReadPin(arguments_, "pin-fd", "SESSION_PIN_FILE", "New PIN: ");
     if (!read.ok()) {
@@ -701,25 +736,8 @@ Run::Result Run::AccountShow() {
 
 Run::Result Run::AccountPin() {
   if (Result failure = OpenStore()) return failure;
-  const absl::StatusOr<bool> has_pin = KeyslotNeedsPin(folder_);
-  if (!has_pin.ok()) return StorageFailure(has_pin.status(), folder_);
-  std::optional<std::string> old_pin;
   std::string new_pin;
-  absl::Cleanup wipe = [&] {
-    if (old_pin) crypto::SecureWipe(*old_pin);
-    crypto::SecureWipe(new_pin);
-  };
-  if (*has_pin) {
-    // A descriptor was read to its end when the store was opened; it is asked
-    // for once more here only at the terminal or from the file.
-    absl::StatusOr<std::string> read = ReadPin(
-        arguments_, "pin-fd", "SESSION_PIN_FILE", "Current PIN again: ");
-    if (!read.ok()) {
-      return Failure{ExitCode::kPin,
-                     Capitalized(absl::StrCat(read.status().message(), "."))};
-    }
-    old_pin = *std::move(read);
-  }
+  absl::Cleanup wipe = [&new_pin] { crypto::SecureWipe(new_pin); };
   absl::StatusOr<std::string> read =
       ReadPin(arguments_, "new-pin-fd", "", "New PIN: ");
   if (!read.ok()) {
@@ -728,8 +746,7 @@ Run::Result Run::AccountPin() {
   }
   new_pin = *std::move(read);
   const absl::Status changed = ChangeKeyslotPin(
-      folder_,
-      old_pin ? std::optional<absl::string_view>(*old_pin) : std::nullopt,
+      folder_, pin_ ? std::optional<absl::string_view>(*pin_) : std::nullopt,
       new_pin, PinCost(), environment_.random);
   if (absl::IsInvalidArgument(changed) || absl::IsUnauthenticated(changed)) {
     return Failure{ExitCode::kPin,
@@ -804,10 +821,15 @@ Run::Result Run::ContactCommand() {
   for (const Contact& contact : *contacts) {
     if (json_) {
       json.BeginObject().Key("account_id").String(contact.account.ToHex());
-      json.Key("name").String(contact.name).EndObject();
+      json.Key("name").String(contact.name);
+      json.Key("profile_name").String(contact.profile_name).EndObject();
     } else {
+      const std::string claimed = SafeForTerminal(contact.profile_name, false);
       Print(absl::StrCat(contact.account.ToHex(), "  ",
-                         SafeForTerminal(contact.name, false)));
+                         SafeForTerminal(contact.name, false),
+                         contact.name.empty() && !claimed.empty()
+                             ? absl::StrCat("(calls itself ", claimed, ")")
+                             : ""));
     }
   }
   if (json_) {
@@ -818,9 +840,9 @@ Run::Result Run::ContactCommand() {
   return std::nullopt;
 }
 
-Run::Result Run::FlushOutbox(FlushReport* report) {
+Run::Result Run::FlushOutbox(FlushReport* report, bool force) {
   absl::StatusOr<FlushReport> flushed = Await<FlushReport>(
-      [&](auto done) { messenger_->Flush(/*force=*/true, std::move(done)); });
+      [&](auto done) { messenger_->Flush(force, std::move(done)); });
   if (absl::IsDeadlineExceeded(flushed.status())) {
     return Failure{ExitCode::kNetwork,
                    "Stopped before the swarm had answered; what was not "
@@ -919,6 +941,7 @@ Run::Result Run::Send() {
   std::string reason = (*message)->detail;
   if (failure) reason = failure->sentence;
   if (absl::EndsWith(reason, ".")) reason.pop_back();
+  if (reason.empty()) reason = "it could not be sent yet";
   return Failure{
       failure ? failure->code : ExitCode::kNetwork,
       absl::StrCat(Capitalized(reason),
@@ -936,6 +959,19 @@ Run::Result Run::ReceiveOnce(ReceiveReport* report) {
   }
   if (!received.ok()) return StorageFailure(received.status(), folder_);
   *report = *std::move(received);
+  return std::nullopt;
+}
+
+// After they were printed: whoever is killed in between sees them twice, which
+// is better than never.
+Run::Result Run::ConfirmShown(const ReceiveReport& report) {
+  if (std::ferror(stdout) != 0) {
+    return Failure{ExitCode::kFailure,
+                   "Standard output takes nothing any more; the messages come "
+                   "again."};
+  }
+  const absl::Status confirmed = messenger_->ConfirmShown(report.messages);
+  if (!confirmed.ok()) return StorageFailure(confirmed, folder_);
   return std::nullopt;
 }
 
@@ -957,7 +993,8 @@ void Run::PrintMessage(const Message& message) {
                                   NameOf(message.conversation));
   if (message.outgoing) {
     absl::StrAppend(&line, " (", StateName(message.state),
-                    message.detail.empty() ? "" : ": ", message.detail, ")");
+                    message.detail.empty() ? "" : ": ",
+                    SafeForTerminal(message.detail, false), ")");
   }
   Print(absl::StrCat(line, ": ", SafeForTerminal(message.text, true)));
 }
@@ -991,6 +1028,7 @@ Run::Result Run::Receive() {
                    report.unreadable);
     }
   }
+  if (Result failure = ConfirmShown(report)) return failure;
   // Answers that sessions need, and texts that were waiting.
   FlushReport flushed;
   if (Result failure = FlushOutbox(&flushed)) return failure;
@@ -1003,13 +1041,13 @@ Run::Result Run::Receive() {
 Run::Result Run::Watch() {
   if (Result failure = NeedNetwork()) return failure;
   Note("waiting for messages; Ctrl-C ends");
-  bool was_complete = true;
+  bool was_complete = false;
+  absl::Time next_directory = environment_.clock.Now() + kDirectoryInterval;
   while (true) {
     ReceiveReport report;
-    if (Result failure = ReceiveOnce(&report)) {
-      // Ctrl-C stops the loop in the middle of a call.
-      return failure->code == ExitCode::kNetwork ? std::nullopt : failure;
-    }
+    Result failure = ReceiveOnce(&report);
+    if (stopped_) return std::nullopt;
+    if (failure) return failure;
     for (const Message& message : report.messages) {
       if (json_) {
         JsonWriter json;
@@ -1019,27 +1057,34 @@ Run::Result Run::Watch() {
         PrintMessage(message);
       }
     }
-    if (report.complete != was_complete) {
-      was_complete = report.complete;
+    if ((failure = ConfirmShown(report))) return failure;
+    const bool back = report.complete && !was_complete;
+    if (report.complete != was_complete && quiet_) {
       Note(report.complete
                ? "the network answers again"
                : absl::StrCat("trying again: ", report.incomplete_reason));
     }
+    was_complete = report.complete;
+    // From here on it would be the same words every two seconds.
+    quiet_ = true;
     FlushReport flushed;
-    if (Result failure = FlushOutbox(&flushed)) {
-      return failure->code == ExitCode::kNetwork ? std::nullopt : failure;
-    }
+    failure = FlushOutbox(&flushed, /*force=*/back);
+    if (stopped_) return std::nullopt;
+    if (failure) return failure;
     const absl::Status saved = connection_->Save();
     if (!saved.ok()) return StorageFailure(saved, folder_);
     // False when the interval ends; true never; stopped by a signal too.
     const absl::Time next = environment_.clock.Now() + kWatchInterval;
     environment_.loop.RunUntil([] { return false; }, kWatchInterval);
     if (environment_.clock.Now() < next) return std::nullopt;
-    if (!connection_->Connect().ok()) was_complete = false;
+    if (!was_complete || environment_.clock.Now() >= next_directory) {
+      next_directory = environment_.clock.Now() + kDirectoryInterval;
+      if (!connection_->Connect().ok()) was_complete = false;
+    }
     if (!messenger_->published()) {
-      if (Result failure = Publish()) {
-        if (failure->code != ExitCode::kNetwork) return failure;
-      }
+      failure = Publish();
+      if (stopped_) return std::nullopt;
+      if (failure && failure->code != ExitCode::kNetwork) return failure;
     }
   }
 }
@@ -1176,7 +1221,8 @@ ExitCode Run::Execute() {
     if (!saved.ok() && !failure) failure = StorageFailure(saved, folder_);
   }
   if (!failure) return ExitCode::kOk;
-  std::fprintf(stderr, "%s\n", failure->sentence.c_str());
+  std::fprintf(stderr, "%s\n",
+               SafeForTerminal(failure->sentence, false).c_str());
   return failure->code;
 }
 
