@@ -65,15 +65,15 @@ absl::StatusOr<Arguments> Arguments::Parse(
         value = words[++i];
       } else {
         return absl::InvalidArgumentError(
-            absl::StrCat("--", name, " needs a value"));
+            absl::StrCat("the option --", name, " needs a value"));
       }
     } else if (equals != std::string::npos) {
       return absl::InvalidArgumentError(
-          absl::StrCat("--", name, " takes no value"));
+          absl::StrCat("the option --", name, " takes no value"));
     }
     if (!arguments.options_.emplace(name, value).second) {
       return absl::InvalidArgumentError(
-          absl::StrCat("--", name, " is given twice"));
+          absl::StrCat("the option --", name, " is given twice"));
     }
   }
   return arguments;

@@ -71,8 +71,8 @@ absl::StatusOr<std::string> ReadPin(const Arguments& arguments,
   if (arguments.has(fd_option)) {
     int fd = -1;
     if (!absl::SimpleAtoi(arguments.option(fd_option), &fd) || fd < 0) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("--", fd_option, " takes the number of a descriptor"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          "the option --", fd_option, " takes the number of a descriptor"));
     }
     absl::StatusOr<std::string> line = ReadLine(fd);
     if (line.ok()) return line;

@@ -1100,7 +1100,8 @@ Run::Result Run::History() {
   int limit = 100;
   if (arguments_.has("limit") &&
       (!absl::SimpleAtoi(arguments_.option("limit"), &limit) || limit < 1)) {
-    return Failure{ExitCode::kUsage, "--limit takes a number from 1 on."};
+    return Failure{ExitCode::kUsage,
+                   "The option --limit takes a number from 1 on."};
   }
   const absl::StatusOr<std::vector<Message>> messages =
       store_->Messages(with, limit);
@@ -1185,7 +1186,8 @@ ExitCode Run::Execute() {
   const std::string routing = arguments_.option("routing");
   Result failure;
   if (!routing.empty() && routing != "onion" && routing != "proxy") {
-    failure = Failure{ExitCode::kUsage, "--routing is onion or proxy."};
+    failure =
+        Failure{ExitCode::kUsage, "The option --routing is onion or proxy."};
   }
   if (!failure) failure = ChooseFolder();
   if (!failure) {

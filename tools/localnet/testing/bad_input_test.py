@@ -1,7 +1,10 @@
 """Bad input to every command of `session`: one clear sentence, an exit status
 that means something, and nothing lost."""
 
+import json
 import os
+import re
+import signal
 import subprocess
 import unittest
 
@@ -51,6 +54,10 @@ class BadInputTest(unittest.TestCase):
         self.fails(run("send", self.ben.id, "two", "words"), USAGE, "quotes")
         self.fails(run("safety-number"), USAGE)
         self.fails(run("history", "--limit", "many"), USAGE, "--limit")
+        self.fails(run("history", "--limit"), USAGE, "--limit")
+        self.fails(run("history", "--json=1"), USAGE, "--json")
+        self.fails(self.offline("account", "create", "--pin-fd", "x"), PIN,
+                   "--pin-fd")
         other = self.network.client("ada", routing="pigeon")
         self.fails(other.run("path"), USAGE, "onion or proxy")
 
@@ -63,11 +70,24 @@ class BadInputTest(unittest.TestCase):
         self.fails(run("send", self.ada.id, "me"), USAGE, "own")
 
     def test_an_id_without_keys_keeps_the_text_waiting(self):
-        result = self.ben.run("send", UNKNOWN_ID, "anybody?")
-        self.fails(result, NETWORK, "is kept")
+        # The second waits behind the first, and says the same.
+        for text in ("anybody?", "nobody?"):
+            result = self.ben.run("send", UNKNOWN_ID, text)
+            self.fails(result, NETWORK, "No keys", "is kept")
         states = [m["state"] for m in
                   self.ben.good("history", UNKNOWN_ID)["messages"]]
-        self.assertEqual(states, ["waiting-for-key"])
+        self.assertEqual(states, ["waiting-for-key"] * 2)
+
+    def test_nobody_is_found_by_the_name_they_gave_themselves(self):
+        eve = self.network.client("eve")
+        eve.create("Mum")
+        eve.send(self.ada.id, "send me money")
+        self.ada.good("receive")
+        self.fails(self.ada.run("send", "Mum", "here"), USAGE, eve.id,
+                   "contact add")
+        self.assertIn("Mum [%s]" % eve.id[:12], self.ada.run("history").out)
+        self.ada.good("contact", "add", eve.id, "Eve")
+        self.assertEqual(self.ada.run("send", "Eve", "no").code, 0)
 
     def test_wrong_texts(self):
         run = self.ada.run
@@ -116,6 +136,33 @@ class BadInputTest(unittest.TestCase):
         self.fails(self.offline("account", "show", name="pinned"), PIN,
                    "--pin-fd")
         self.assertEqual(with_pin("482916", "account", "show").code, 0)
+
+    def test_a_pin_is_asked_for_once_to_change_it(self):
+        def pipe(pin):
+            reader, writer = os.pipe()
+            os.write(writer, pin + b"\n")
+            os.close(writer)
+            self.addCleanup(os.close, reader)
+            return reader
+
+        client = self.network.client("repinned")
+        pin_file = os.path.join(self.network.folder, "old-pin")
+        with open(pin_file, "w") as file:
+            file.write("482916\n")
+        # A PIN that is there is used, also without --pin.
+        made = client.run("account", "create", environment=dict(
+            client.environment(), SESSION_PIN_FILE=pin_file))
+        self.assertEqual(made.code, 0, made)
+        self.fails(client.run("account", "show"), PIN, "--pin-fd")
+        old, new = pipe(b"482916"), pipe(b"731502")
+        changed = client.run("account", "pin", "--pin-fd", str(old),
+                             "--new-pin-fd", str(new), pass_fds=(old, new))
+        self.assertEqual(changed.code, 0, changed)
+        old, new = pipe(b"482916"), pipe(b"731502")
+        self.fails(client.run("account", "show", "--pin-fd", str(old),
+                              pass_fds=(old,)), PIN, "wrong")
+        self.assertEqual(client.run("account", "show", "--pin-fd", str(new),
+                                    pass_fds=(new,)).code, 0)
 
     # -- local storage
 
@@ -178,25 +225,46 @@ class BadInputTest(unittest.TestCase):
 
     # -- network
 
+    def test_watch_prints_what_comes_and_ends_well(self):
+        eve = self.network.client("watching")
+        eve.create("Eve")
+        watch = eve.start("watch", "--json")
+        try:
+            self.ben.send(eve.id, "look")
+            self.assertEqual(json.loads(watch.stdout.readline())["text"],
+                             "look")
+            self.ben.send(eve.id, "and again")
+            self.assertEqual(json.loads(watch.stdout.readline())["text"],
+                             "and again")
+        finally:
+            watch.send_signal(signal.SIGINT)
+            out, err = watch.communicate(timeout=60)
+        self.assertEqual(watch.returncode, 0, err)
+        self.assertEqual(out, b"")
+        # It polls without a word.
+        self.assertLessEqual(err.count(b"reading"), 1, err)
+        self.assertEqual(eve.texts(), [])
+
     def test_wrong_network_files(self):
         path = os.path.join(self.network.folder, "wrong.txtpb")
+        with open(self.network.client_file) as file:
+            known = file.read()
         for text, code, hint in (
                 ("what?", USAGE, "line 1"),
                 ("network_id: \"abc\"", USAGE, "network_id"),
-                (open(self.network.client_file).read().split("seeds")[0],
-                 USAGE, "seeds")):
+                (known.split("seeds")[0], USAGE, "seeds")):
             with open(path, "w") as file:
                 file.write(text)
             self.fails(self.ben.run("--network-file", path, "receive"), code,
                        hint)
         self.fails(self.ben.run("--network-file", "/nonexistent", "receive"),
                    NOT_FOUND, "/nonexistent")
-        other = open(self.network.client_file).read().replace(
-            "network_id: \"", "network_id: \"00", 1).replace("00", "01", 1)
         with open(path, "w") as file:
-            file.write(other)
-        self.assertNotEqual(
-            self.ben.run("--network-file", path, "receive").code, 0)
+            file.write(re.sub(
+                r'network_id: "(..)', lambda match: 'network_id: "%02x' %
+                (int(match[1], 16) ^ 1), known, count=1))
+        self.fails(self.ben.run("--network-file", path, "receive"), USAGE,
+                   "another network")
 
     def test_zz_network_down_keeps_the_text_queued(self):
         # Last, by its name: it takes the network down.
