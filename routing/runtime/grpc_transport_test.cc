@@ -14,6 +14,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -122,6 +123,74 @@ INSTANTIATE_TEST_SUITE_P(Grpc, TransportLinkTest,
 
 namespace {
 
+// A wire between a client and the server at `port`, which can be cut so that
+// neither end notices: both connections stay open, nothing comes through.
+class Wire {
+ public:
+  explicit Wire(int port) : listener_(socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in address = Loopback(0);
+    EXPECT_EQ(
+        bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof(address)),
+        0);
+    EXPECT_EQ(listen(listener_, 1), 0);
+    socklen_t size = sizeof(address);
+    getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
+    port_ = ntohs(address.sin_port);
+    EXPECT_EQ(pipe(wake_), 0);
+    thread_ = std::thread([this, port] { Forward(port); });
+  }
+  ~Wire() {
+    Cut();
+    thread_.join();
+    for (int fd : {ends_[0], ends_[1], listener_, wake_[0], wake_[1]}) {
+      close(fd);
+    }
+  }
+
+  int port() const { return port_; }
+  void Cut() { EXPECT_EQ(write(wake_[1], "x", 1), 1); }
+
+  static sockaddr_in Loopback(int port) {
+    sockaddr_in address = {};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<uint16_t>(port));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return address;
+  }
+
+ private:
+  // Until it is cut, or an end closes.
+  void Forward(int port) {
+    pollfd first[] = {{listener_, POLLIN, 0}, {wake_[0], POLLIN, 0}};
+    poll(first, 2, -1);
+    if (first[1].revents != 0) return;
+    ends_[0] = accept(listener_, nullptr, nullptr);
+    ends_[1] = socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in to = Loopback(port);
+    if (connect(ends_[1], reinterpret_cast<sockaddr*>(&to), sizeof(to)) != 0) {
+      return;
+    }
+    while (true) {
+      pollfd fds[] = {
+          {ends_[0], POLLIN, 0}, {ends_[1], POLLIN, 0}, {wake_[0], POLLIN, 0}};
+      poll(fds, 3, -1);
+      if (fds[2].revents != 0) return;
+      for (int i = 0; i < 2; ++i) {
+        if (fds[i].revents == 0) continue;
+        char buffer[4096];
+        const ssize_t n = recv(ends_[i], buffer, sizeof(buffer), 0);
+        if (n <= 0 || send(ends_[1 - i], buffer, n, MSG_NOSIGNAL) != n) return;
+      }
+    }
+  }
+
+  const int listener_;
+  int port_ = 0;
+  int wake_[2] = {-1, -1};
+  int ends_[2] = {-1, -1};  // the thread's, then the destructor's
+  std::thread thread_;
+};
+
 // A server with an echo method and echoing links.
 class GrpcServerTest : public ::testing::Test {
  protected:
@@ -142,15 +211,16 @@ class GrpcServerTest : public ::testing::Test {
     endpoint_ = world_->Start();
   }
 
+  int Port() const {
+    int port = 0;
+    EXPECT_TRUE(absl::SimpleAtoi(
+        endpoint_.address.substr(endpoint_.address.rfind(':') + 1), &port));
+    return port;
+  }
+
   // A connection of somebody who does not use our code.
   int ConnectSocket() {
-    const size_t colon = endpoint_.address.rfind(':');
-    int port = 0;
-    EXPECT_TRUE(absl::SimpleAtoi(endpoint_.address.substr(colon + 1), &port));
-    sockaddr_in to = {};
-    to.sin_family = AF_INET;
-    to.sin_port = htons(static_cast<uint16_t>(port));
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    sockaddr_in to = Wire::Loopback(Port());
     const int fd = socket(AF_INET, SOCK_STREAM, 0);
     EXPECT_EQ(connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof(to)), 0);
     return fd;
@@ -375,6 +445,24 @@ TEST_F(GrpcServerTest, OldConnectionIsClosed) {
   end.link = world_->person().OpenLink(endpoint_, end);
   ASSERT_TRUE(world_->RunUntil([&] { return !end.closed.empty(); }));
   EXPECT_THAT(end.status(), StatusIs(absl::StatusCode::kUnavailable));
+}
+
+TEST_F(GrpcServerTest, PeerThatFellSilentIsFoundDead) {
+  ServerLimits limits;
+  limits.keepalive_time = absl::Milliseconds(200);
+  limits.keepalive_timeout = absl::Milliseconds(200);
+  StartServer(limits);
+  Wire wire(Port());
+  ContractEnd end;
+  end.link = world_->person().OpenLink(
+      {absl::StrCat("127.0.0.1:", wire.port()), endpoint_.tls_key}, end);
+  end.link->Send(std::string(kFrameBytes, 'x'));
+  ASSERT_TRUE(world_->RunUntil([&] { return end.frames.size() == 1; }));
+  wire.Cut();
+  ContractEnd& server_end = acceptor_.ends.front();
+  ASSERT_TRUE(world_->RunUntil([&] { return !server_end.closed.empty(); }));
+  EXPECT_THAT(server_end.status(), StatusIs(absl::StatusCode::kUnavailable));
+  end.link = nullptr;
 }
 
 TEST_F(GrpcServerTest, StreamsOfOneConnectionAreBounded) {
