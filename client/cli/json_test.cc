@@ -19,7 +19,7 @@ TEST(JsonWriterTest, WritesNestedValues) {
 
 TEST(JsonWriterTest, EscapesWhatBreaksALineOrATerminal) {
   JsonWriter json;
-  json.String(std::string("q\" b\\ n\n e\x1b d\x7f z\0", 14) + "ä");
+  json.String(std::string("q\" b\\ n\n e\x1b d\x7f z\0", 17) + "ä");
   EXPECT_EQ(std::move(json).Take(),
             "\"q\\\" b\\\\ n\\n e\\u001b d\\u007f z\\u0000ä\"");
 }

@@ -16,6 +16,7 @@ namespace messenger::client {
 namespace {
 
 constexpr size_t kMaxLineBytes = 4096;
+constexpr char kControlC = 3;
 
 // Bytes up to a line break, the end, or kMaxLineBytes.
 absl::StatusOr<std::string> ReadLine(int fd) {
@@ -30,6 +31,7 @@ absl::StatusOr<std::string> ReadLine(int fd) {
     }
     if (count == 0 || c == '\n') break;
     line.push_back(c);
+    if (c == kControlC) break;
   }
   return line;
 }
@@ -52,13 +54,20 @@ absl::StatusOr<std::string> AskAtTerminal(absl::string_view prompt) {
   if (tcgetattr(terminal, &before) != 0) {
     return absl::FailedPreconditionError("there is no terminal to ask at");
   }
+  // Ctrl-C ends the line here: as a signal it would end the program, if at
+  // all, with a terminal that stays silent.
   termios silent = before;
-  silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
-  Write(terminal, prompt);
+  silent.c_lflag &= ~static_cast<tcflag_t>(ECHO | ISIG);
+  silent.c_cc[VEOL] = kControlC;
   tcsetattr(terminal, TCSAFLUSH, &silent);
+  Write(terminal, prompt);
   absl::StatusOr<std::string> line = ReadLine(terminal);
   tcsetattr(terminal, TCSAFLUSH, &before);
   Write(terminal, "\n");
+  if (line.ok() && line->find(kControlC) != std::string::npos) {
+    crypto::SecureWipe(*line);
+    return absl::CancelledError("none was given");
+  }
   return line;
 }
 
@@ -90,6 +99,25 @@ absl::StatusOr<std::string> ReadPin(const Arguments& arguments,
     return ReadLine(fd);
   }
   return AskAtTerminal(prompt);
+}
+
+absl::StatusOr<std::string> ReadNewPin(const Arguments& arguments,
+                                       absl::string_view fd_option,
+                                       const char* variable) {
+  absl::StatusOr<std::string> pin =
+      ReadPin(arguments, fd_option, variable, "New PIN: ");
+  const char* path = variable[0] == '\0' ? nullptr : getenv(variable);
+  if (!pin.ok() || arguments.has(fd_option) ||
+      (path != nullptr && path[0] != '\0')) {
+    return pin;
+  }
+  absl::StatusOr<std::string> again = AskAtTerminal("New PIN again: ");
+  const bool same = again.ok() && *again == *pin;
+  if (again.ok()) crypto::SecureWipe(*again);
+  if (same) return pin;
+  crypto::SecureWipe(*pin);
+  if (!again.ok()) return again.status();
+  return absl::InvalidArgumentError("the two PINs differ");
 }
 
 absl::StatusOr<std::string> ReadStandardInput(size_t max_bytes,

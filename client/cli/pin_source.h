@@ -17,10 +17,17 @@ namespace messenger::client {
 // (if not empty), an answer at the terminal without echo. The caller wipes it.
 //   FAILED_PRECONDITION  none of them is there
 //   INVALID_ARGUMENT     the descriptor or the file cannot be read
+//   CANCELLED            Ctrl-C at the terminal
 absl::StatusOr<std::string> ReadPin(const Arguments& arguments,
                                     absl::string_view fd_option,
                                     const char* variable,
                                     absl::string_view prompt);
+
+// The same for a new PIN, which is asked for twice at the terminal: nobody sees
+// what they type. INVALID_ARGUMENT also when the answers differ.
+absl::StatusOr<std::string> ReadNewPin(const Arguments& arguments,
+                                       absl::string_view fd_option,
+                                       const char* variable);
 
 // All of standard input, at most `max_bytes`; asks at the terminal if it is
 // one. INVALID_ARGUMENT when there is more, or it cannot be read.

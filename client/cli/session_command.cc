@@ -644,7 +644,7 @@ Run::Result Run::AccountCreate(bool restore) {
   if (arguments_.has("pin") || arguments_.has("pin-fd") ||
       getenv("SESSION_PIN_FILE") != nullptr) {
     absl::StatusOr<std::string> read =
-        ReadPin(arguments_, "pin-fd", "SESSION_PIN_FILE", "New PIN: ");
+        ReadNewPin(arguments_, "pin-fd", "SESSION_PIN_FILE");
     if (!read.ok()) {
       return Failure{ExitCode::kPin,
                      Capitalized(absl::StrCat(read.status().message(), "."))};
@@ -674,7 +674,8 @@ Run::Result Run::AccountCreate(bool restore) {
   if (!created.ok()) return StorageFailure(created, folder_);
 
   // The account is there, whatever the network does.
-  const std::string phrase = crypto::EncodeRecoveryPhrase(account->seed());
+  std::string phrase = crypto::EncodeRecoveryPhrase(account->seed());
+  absl::Cleanup wipe_phrase = [&phrase] { crypto::SecureWipe(phrase); };
   if (json_) {
     JsonWriter json;
     json.BeginObject().Key("account_id").String(account->id().ToHex());
@@ -708,10 +709,11 @@ Run::Result Run::AccountCreate(bool restore) {
 Run::Result Run::AccountShow() {
   if (Result failure = NeedAccount()) return failure;
   const std::string id = messenger_->account().id().ToHex();
-  const std::string phrase =
+  std::string phrase =
       arguments_.has("phrase")
           ? crypto::EncodeRecoveryPhrase(messenger_->account().seed())
           : std::string();
+  absl::Cleanup wipe = [&phrase] { crypto::SecureWipe(phrase); };
   if (json_) {
     JsonWriter json;
     json.BeginObject().Key("account_id").String(id);
@@ -738,8 +740,7 @@ Run::Result Run::AccountPin() {
   if (Result failure = OpenStore()) return failure;
   std::string new_pin;
   absl::Cleanup wipe = [&new_pin] { crypto::SecureWipe(new_pin); };
-  absl::StatusOr<std::string> read =
-      ReadPin(arguments_, "new-pin-fd", "", "New PIN: ");
+  absl::StatusOr<std::string> read = ReadNewPin(arguments_, "new-pin-fd", "");
   if (!read.ok()) {
     return Failure{ExitCode::kPin,
                    Capitalized(absl::StrCat(read.status().message(), "."))};

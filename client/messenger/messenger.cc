@@ -63,6 +63,14 @@ absl::Status SetSecret(ClientStore& store, absl::string_view name,
   return status;
 }
 
+absl::Status PutSession(ClientStore& store, const Session& session) {
+  SessionRow row = {std::string(session.id().bytes()), session.peer_account(),
+                    session.Serialize()};
+  const absl::Status status = store.PutSession(row);
+  crypto::SecureWipe(row.state);
+  return status;
+}
+
 // The setting, or DATA_LOSS: an account without it is not whole.
 absl::StatusOr<std::string> Required(ClientStore& store,
                                      absl::string_view name) {
@@ -691,11 +699,7 @@ absl::Status Messenger::SealItem(const Session& session, OutboxItem& item) {
   }
   sealed.blob = std::move(encrypted.blob);
   RETURN_IF_ERROR(env_.store.Transaction([&]() -> absl::Status {
-    std::string state = encrypted.next.Serialize();
-    const absl::Status stored = env_.store.PutSession(
-        {std::string(encrypted.next.id().bytes()), item.peer, state});
-    crypto::SecureWipe(state);
-    RETURN_IF_ERROR(stored);
+    RETURN_IF_ERROR(PutSession(env_.store, encrypted.next));
     return env_.store.UpdateOutboxItem(sealed);
   }));
   // Not before: a blob whose session was not kept must never leave, or the
@@ -988,8 +992,7 @@ absl::Status Messenger::OpenInboxBlob(const MailMessage& message) {
     absl::StatusOr<Session::Decrypted> opened =
         session->Decrypt(message.payload, env_.clock.Now(), identity_kem_);
     RETURN_IF_ERROR(OfTheMessage(opened.status()));
-    RETURN_IF_ERROR(env_.store.PutSession(
-        {row.session_id, row.peer, opened->next.Serialize()}));
+    RETURN_IF_ERROR(PutSession(env_.store, opened->next));
     return DeliverContent(*session, opened->content, /*acknowledge=*/false);
   }
   return absl::NotFoundError("of a session that has ended");
@@ -1005,9 +1008,7 @@ absl::Status Messenger::AcceptSession(const MailMessage& message) {
   RETURN_IF_ERROR(PinIdentity(contact, accepted.peer_identity));
   RETURN_IF_ERROR(env_.store.AddAcceptedInit(
       accepted.replay_key.bytes(), accepted.prekey_record_hash.bytes()));
-  RETURN_IF_ERROR(
-      env_.store.PutSession({std::string(accepted.session.id().bytes()), peer,
-                             accepted.session.Serialize()}));
+  RETURN_IF_ERROR(PutSession(env_.store, accepted.session));
   RETURN_IF_ERROR(DropOldSessions(peer));
   return DeliverContent(accepted.session, accepted.content,
                         /*acknowledge=*/true);
@@ -1035,8 +1036,7 @@ absl::Status Messenger::OpenPairwiseBlob(const AccountId& peer,
         session.Decrypt(message.payload, env_.clock.Now(), identity_kem_);
     if (absl::IsNotFound(opened.status())) continue;
     RETURN_IF_ERROR(OfTheMessage(opened.status()));
-    RETURN_IF_ERROR(env_.store.PutSession(
-        {std::string(session.id().bytes()), peer, opened->next.Serialize()}));
+    RETURN_IF_ERROR(PutSession(env_.store, opened->next));
     return DeliverContent(session, opened->content, /*acknowledge=*/false);
   }
   return absl::NotFoundError("of no session with this contact");
@@ -1105,14 +1105,14 @@ absl::Status Messenger::FinishReceive(ReceiveRun& run) {
       RETURN_IF_ERROR(
           SetSecret(env_.store, kPrekeysSetting, left->Serialize()));
     }
-    ASSIGN_OR_RETURN(const std::vector<SessionRow> rows,
-                     env_.store.AllSessions());
-    for (const SessionRow& row : rows) {
-      ASSIGN_OR_RETURN(const Session session, Session::Parse(row.state));
-      const std::optional<Session> lighter = session.DropExpiredKeys(now);
+    ASSIGN_OR_RETURN(std::vector<SessionRow> rows, env_.store.AllSessions());
+    for (SessionRow& row : rows) {
+      const absl::StatusOr<Session> session = Session::Parse(row.state);
+      crypto::SecureWipe(row.state);
+      RETURN_IF_ERROR(session.status());
+      const std::optional<Session> lighter = session->DropExpiredKeys(now);
       if (!lighter) continue;
-      RETURN_IF_ERROR(env_.store.PutSession(
-          {row.session_id, row.peer, lighter->Serialize()}));
+      RETURN_IF_ERROR(PutSession(env_.store, *lighter));
     }
     // A late copy must still be recognised: swarms drop a message at its
     // expiry, give or take their clocks.

@@ -3,9 +3,11 @@ that means something, and nothing lost."""
 
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
+import termios
 import unittest
 
 import network
@@ -163,6 +165,49 @@ class BadInputTest(unittest.TestCase):
                               pass_fds=(old,)), PIN, "wrong")
         self.assertEqual(client.run("account", "show", "--pin-fd", str(new),
                                     pass_fds=(new,)).code, 0)
+
+    def at_a_terminal(self, client, words, answers):
+        """Runs `session` and types; the exit status and what was shown."""
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execve(client.arguments()[0], client.arguments(*words),
+                      client.environment())
+        shown = b""
+        try:
+            for prompt, answer in answers:
+                while prompt not in shown:
+                    shown += os.read(terminal, 4096)
+                shown = b""
+                os.write(terminal, answer)
+            while True:
+                shown += os.read(terminal, 4096)
+        except OSError:  # Its end.
+            pass
+        echoes = termios.tcgetattr(terminal)[3] & termios.ECHO
+        os.close(terminal)
+        _, status = os.waitpid(pid, 0)
+        return os.waitstatus_to_exitcode(status), shown, echoes
+
+    def test_a_pin_at_the_terminal(self):
+        client = self.network.client("typed")
+        code, shown, _ = self.at_a_terminal(
+            client, ["account", "create", "--pin"],
+            [(b"New PIN: ", b"482916\n"), (b"again: ", b"482961\n")])
+        self.assertEqual(code, PIN, shown)
+        self.assertIn(b"The two PINs differ.", shown)
+        code, shown, _ = self.at_a_terminal(
+            client, ["account", "create", "--pin"],
+            [(b"New PIN: ", b"482916\n"), (b"again: ", b"482916\n")])
+        self.assertEqual(code, 0, shown)
+        code, shown, _ = self.at_a_terminal(
+            client, ["account", "show"], [(b"PIN: ", b"482916\n")])
+        self.assertEqual(code, 0, shown)
+        self.assertNotIn(b"482916", shown)
+        code, shown, echoes = self.at_a_terminal(
+            client, ["account", "show"], [(b"PIN: ", b"48\x03")])
+        self.assertEqual(code, PIN, shown)
+        self.assertIn(b"none was given", shown)
+        self.assertTrue(echoes)
 
     # -- local storage
 
