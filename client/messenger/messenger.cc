@@ -40,6 +40,11 @@ constexpr absl::Duration kFirstRetry = absl::Seconds(5);
 constexpr absl::Duration kLongestRetry = absl::Minutes(5);
 constexpr int kMaxRetryDoublings = 6;
 
+// How long a session that nobody has answered is used before the peer's keys
+// are asked for again: less than the 48 hours for which a replaced prekey
+// lives at least (client/SPEC.md, section 2).
+constexpr absl::Duration kInitiationUse = absl::Hours(36);
+
 const std::string& ZeroRecordKey() {
   static const auto* key = new std::string(16, '\0');
   return *key;
@@ -517,16 +522,6 @@ std::vector<SessionSummary> Summaries(const std::vector<Session>& sessions) {
 
 void Messenger::FlushItem(std::shared_ptr<FlushRun> run, size_t peer,
                           OutboxItem item) {
-  if (item.blob) {
-    StoreItem(run, peer, std::move(item));
-    return;
-  }
-  if (!identity_record_) {
-    ItemDone(run, peer, item,
-             absl::UnavailableError(
-                 "this account's own records are not published yet"));
-    return;
-  }
   absl::StatusOr<std::vector<Session>> sessions = SessionsWith(item.peer);
   if (!sessions.ok()) {
     ItemDone(run, peer, item, sessions.status());
@@ -541,10 +536,28 @@ void Messenger::FlushItem(std::shared_ptr<FlushRun> run, size_t peer,
     }
   }
   // A device that has left its account reads nothing any more.
-  if (!usable->listed.empty()) {
-    const std::vector<Session>& listed = usable->listed;
-    const absl::Status sealed =
-        SealItem(listed[PreferredSession(Summaries(listed))], item);
+  const std::vector<Session>& listed = usable->listed;
+  const Session* session =
+      listed.empty() ? nullptr : &listed[PreferredSession(Summaries(listed))];
+  // Its handshake is for a prekey that the peer may have deleted.
+  const bool outdated = session != nullptr && session->awaiting_reply() &&
+                        session->created() + kInitiationUse <= env_.clock.Now();
+  if (outdated && item.mailbox_namespace ==
+                      static_cast<uint16_t>(MailboxNamespace::kInbox)) {
+    item.blob.reset();
+  }
+  if (item.blob) {
+    StoreItem(run, peer, std::move(item));
+    return;
+  }
+  if (!identity_record_) {
+    ItemDone(run, peer, item,
+             absl::UnavailableError(
+                 "this account's own records are not published yet"));
+    return;
+  }
+  if (session != nullptr && !outdated) {
+    const absl::Status sealed = SealItem(*session, item);
     if (!sealed.ok()) {
       ItemDone(run, peer, item, sealed);
       return;
@@ -554,23 +567,29 @@ void Messenger::FlushItem(std::shared_ptr<FlushRun> run, size_t peer,
   }
   Progress("fetching the recipient's keys from their swarm");
   const AccountId to = item.peer;
-  FetchKeys(to, [this, run, peer, item = std::move(item)](
-                    absl::StatusOr<Session> session) mutable {
-    absl::Status status = session.status();
-    if (status.ok()) status = SealItem(*session, item);
-    if (!status.ok()) {
-      ItemDone(run, peer, item, status);
-      return;
-    }
-    StoreItem(run, peer, std::move(item));
-  });
+  FetchKeys(to, /*again=*/outdated,
+            [this, run, peer, to,
+             item = std::move(item)](absl::StatusOr<Session> started) mutable {
+              absl::Status status = started.status();
+              if (status.ok()) status = SealItem(*started, item);
+              if (status.ok()) {
+                status =
+                    env_.store.Transaction([&] { return DropOldSessions(to); });
+              }
+              if (!status.ok()) {
+                ItemDone(run, peer, item, status);
+                return;
+              }
+              StoreItem(run, peer, std::move(item));
+            });
 }
 
-void Messenger::FetchKeys(const AccountId& peer, MailDone<Session> done) {
+void Messenger::FetchKeys(const AccountId& peer, bool again,
+                          MailDone<Session> done) {
   const std::string mailbox(peer.bytes());
   env_.mail.GetRecords(
       mailbox, MailboxNamespace::kIdentityRecord,
-      [this, peer, mailbox, done = std::move(done)](
+      [this, peer, mailbox, again, done = std::move(done)](
           absl::StatusOr<std::vector<MailRecord>> records) mutable {
         if (!records.ok()) {
           done(records.status());
@@ -584,12 +603,13 @@ void Messenger::FetchKeys(const AccountId& peer, MailDone<Session> done) {
         }
         env_.mail.GetRecords(
             mailbox, MailboxNamespace::kPrekeyRecords,
-            [this, identity = *std::move(identity), done = std::move(done)](
+            [this, again, identity = *std::move(identity),
+             done = std::move(done)](
                 absl::StatusOr<std::vector<MailRecord>> prekeys) mutable {
               if (!prekeys.ok()) {
                 done(prekeys.status());
               } else {
-                done(StartSession(identity, *prekeys));
+                done(StartSession(identity, *prekeys, again));
               }
             });
       });
@@ -659,7 +679,8 @@ absl::StatusOr<Messenger::SessionsByDevice> Messenger::SortByDevice(
 }
 
 absl::StatusOr<Session> Messenger::StartSession(
-    const IdentityRecord& identity, const std::vector<MailRecord>& prekeys) {
+    const IdentityRecord& identity, const std::vector<MailRecord>& prekeys,
+    bool again) {
   const absl::Time now = env_.clock.Now();
   std::optional<PrekeyRecord> newest;
   for (const MailRecord& record : prekeys) {
@@ -675,8 +696,9 @@ absl::StatusOr<Session> Messenger::StartSession(
         "the recipient has no valid prekey in their swarm; it comes when they "
         "are online next");
   }
-  return Initiate(Self(), identity, *newest, InitiateOptions(), now,
-                  env_.random);
+  InitiateOptions options;
+  if (again) options.generation = now;
+  return Initiate(Self(), identity, *newest, options, now, env_.random);
 }
 
 // The session moves on and the sealed blob is kept, together.

@@ -162,11 +162,14 @@ class Messenger final {
                                                 std::vector<Session> sessions);
   void FlushPeer(std::shared_ptr<FlushRun> run, size_t peer);
   void FlushItem(std::shared_ptr<FlushRun> run, size_t peer, OutboxItem item);
-  void FetchKeys(const crypto::AccountId& peer, MailDone<Session> done);
+  // `again`: there is a session, which the new one is to replace.
+  void FetchKeys(const crypto::AccountId& peer, bool again,
+                 MailDone<Session> done);
   absl::StatusOr<IdentityRecord> CheckPeerIdentity(
       const crypto::AccountId& peer, const std::vector<MailRecord>& records);
   absl::StatusOr<Session> StartSession(const IdentityRecord& identity,
-                                       const std::vector<MailRecord>& prekeys);
+                                       const std::vector<MailRecord>& prekeys,
+                                       bool again);
   absl::Status SealItem(const Session& session, OutboxItem& item);
   void StoreItem(std::shared_ptr<FlushRun> run, size_t peer, OutboxItem item);
   void ItemDone(std::shared_ptr<FlushRun> run, size_t peer,

@@ -523,6 +523,38 @@ TEST_F(MessengerTest, PrekeysRotateAndOldFirstMessagesStillOpen) {
   EXPECT_THAT(ben_.Receive(), ElementsAre("sealed on day one"));
 }
 
+TEST_F(MessengerTest, AFirstTextThatWaitedIsSealedAgainForTheKeysOfTheDay) {
+  ASSERT_THAT(ada_.Publish(), IsOk());
+  ASSERT_THAT(ben_.Publish(), IsOk());
+  ada_.mail().faults().store_refused = 1;
+  ada_.Say(ben_, "sealed on day one");
+  for (int day = 0; day < 5; ++day) {
+    clock_.Advance(absl::Hours(27));
+    ASSERT_THAT(ben_.Publish(), IsOk());
+    ben_.Receive();  // Deletes the keys of day one when their time has come.
+  }
+  ada_.mail().faults().store_refused = 0;
+  EXPECT_EQ(ada_.Flush()->waiting, 0);
+  EXPECT_THAT(ben_.Receive(), ElementsAre("sealed on day one"));
+  EXPECT_THAT(ada_.Receive(), IsEmpty());
+  EXPECT_EQ(ben_.Say(ada_, "answer"), MessageState::kSent);
+  EXPECT_THAT(ada_.Receive(), ElementsAre("answer"));
+  EXPECT_EQ(ada_.store().QuarantinedCount().value(), 0);
+}
+
+TEST_F(MessengerTest, AFirstTextThatIsSealedAgainIsNotDoubled) {
+  ASSERT_THAT(ada_.Publish(), IsOk());
+  ASSERT_THAT(ben_.Publish(), IsOk());
+  ada_.mail().faults().store_unconfirmed = 1;
+  EXPECT_EQ(ada_.Say(ben_, "once"), MessageState::kQueued);
+  EXPECT_THAT(ben_.Receive(), ElementsAre("once"));
+  clock_.Advance(absl::Hours(40));
+  ada_.mail().faults().store_unconfirmed = 0;
+  EXPECT_EQ(ada_.Flush()->waiting, 0);
+  EXPECT_THAT(ben_.Receive(), IsEmpty());
+  EXPECT_THAT(ben_.TextsWith(ada_), ElementsAre("once"));
+}
+
 TEST_F(MessengerTest, RefusesWhatCannotBeSent) {
   EXPECT_THAT(ada_.messenger().Queue(ben_.id(), "").status(),
               StatusIs(absl::StatusCode::kInvalidArgument));
