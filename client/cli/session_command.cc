@@ -82,7 +82,7 @@ options
                       (default: $SESSION_NETWORK_FILE)
   --routing MODE      onion (default): three relays, no node knows both ends;
                       proxy: one relay, faster, for constrained devices: weaker,
-                      that relay sees your address and whose mailbox you ask
+                      that relay sees your address and the storage node you ask
   --pin-fd N          read the PIN from file descriptor N; or put it into the
                       file that $SESSION_PIN_FILE names; otherwise it is asked
   --new-pin-fd N      the same for the new PIN of `account pin`
@@ -474,7 +474,8 @@ Run::Result Run::Connect() {
       routing == "proxy" ? RoutingMode::kProxy : RoutingMode::kOnion;
   if (mode == RoutingMode::kProxy) {
     Note(
-        "proxy routing: one relay sees your address and whose mailbox you ask");
+        "proxy routing: one relay sees your address and the storage node you "
+        "ask");
   }
   if (arguments_.has("test-recorder-file")) {
     absl::StatusOr<std::unique_ptr<routing::FileRecorder>> recorder =
