@@ -45,8 +45,7 @@ void Must(const absl::Status& status) {
 }
 
 routing::GuardState LoadGuards(client::ClientStore& store) {
-  const std::optional<std::string> bytes =
-      Must(store.Setting(kGuardsSetting));
+  const std::optional<std::string> bytes = Must(store.Setting(kGuardsSetting));
   return bytes ? Must(routing::GuardState::Parse(*bytes))
                : routing::GuardState();
 }
@@ -109,8 +108,8 @@ Device::Device(World& world, Listener& listener, std::string name,
         return keys.id();
       }()) {
   world.observer.AddHost(address(), Observer::Role::kClient, /*number=*/-1);
-  world.observer.set_path_length(
-      address(), mode == routing::RoutingMode::kOnion ? 4 : 2);
+  world.observer.set_path_length(address(),
+                                 mode == routing::RoutingMode::kOnion ? 4 : 2);
 }
 
 Device::~Device() { GoOffline(); }
@@ -139,10 +138,9 @@ void Device::GoOnline() {
 }
 
 void Device::Later(absl::Duration delay, std::function<void()> task) {
-  world_.executor.RunAfter(delay,
-                           [this, life = life_, task = std::move(task)] {
-                             if (life == life_) task();
-                           });
+  world_.executor.RunAfter(delay, [this, life = life_, task = std::move(task)] {
+    if (life == life_) task();
+  });
 }
 
 // Publish, receive, send, rest.
@@ -236,8 +234,7 @@ void Device::LookAfterWritten() {
   }
 }
 
-absl::Status Device::Send(const crypto::AccountId& to,
-                          absl::string_view text) {
+absl::Status Device::Send(const crypto::AccountId& to, absl::string_view text) {
   if (process_ == nullptr) {
     return absl::FailedPreconditionError("the device is off");
   }

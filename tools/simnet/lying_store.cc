@@ -17,9 +17,9 @@ absl::StatusOr<swarm::MessagePage> LyingStore::List(
     uint64_t after_seq, uint64_t now_ms, size_t limit_rows,
     size_t limit_bytes) const {
   if (lie_ == Lie::kHide) return swarm::MessagePage();
-  ASSIGN_OR_RETURN(swarm::MessagePage page,
-                   truth_.List(mailbox, ns, after_seq, now_ms, limit_rows,
-                               limit_bytes));
+  ASSIGN_OR_RETURN(
+      swarm::MessagePage page,
+      truth_.List(mailbox, ns, after_seq, now_ms, limit_rows, limit_bytes));
   if (lie_ == Lie::kCorrupt) {
     for (swarm::StoredMessage& message : page.messages) {
       message.payload[message.payload.size() / 2] ^= 1;

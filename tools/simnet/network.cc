@@ -128,8 +128,8 @@ class Network::Impl final : public Device::Listener {
     for (int i = 0; i < std::min(kSeeds, options_.nodes); ++i) {
       seeds.push_back(nodes_[i]->link());
     }
-    devices_.push_back(std::make_unique<Device>(world_, *this, name,
-                                                options_.mode, seeds));
+    devices_.push_back(
+        std::make_unique<Device>(world_, *this, name, options_.mode, seeds));
     devices_.back()->GoOnline();
     return *devices_.back();
   }
@@ -149,9 +149,8 @@ class Network::Impl final : public Device::Listener {
     std::vector<int> members;
     for (const routing::NodeId& id :
          swarm::Placement(Directory()).Members(mailbox)) {
-      members.push_back(IndexOf([&](const Node& node) {
-        return node.id() == id;
-      }));
+      members.push_back(
+          IndexOf([&](const Node& node) { return node.id() == id; }));
     }
     return members;
   }
@@ -162,9 +161,8 @@ class Network::Impl final : public Device::Listener {
          observer_.CircuitsOf(device.address())) {
       paths.emplace_back();
       for (const std::string& hop : circuit->hops) {
-        paths.back().push_back(IndexOf([&](const Node& node) {
-          return node.link().address == hop;
-        }));
+        paths.back().push_back(IndexOf(
+            [&](const Node& node) { return node.link().address == hop; }));
       }
     }
     return paths;
@@ -191,8 +189,7 @@ class Network::Impl final : public Device::Listener {
   bool Delivered() const {
     return std::all_of(
         devices_.begin(), devices_.end(), [&](const auto& device) {
-          return std::all_of(device->written().begin(),
-                             device->written().end(),
+          return std::all_of(device->written().begin(), device->written().end(),
                              [&](const WrittenText& text) {
                                return CopiesOf(*device, text) > 0;
                              });
@@ -206,8 +203,8 @@ class Network::Impl final : public Device::Listener {
       if (message.expiry <= clock_.Now()) continue;
       const int holders = HonestHolders(message);
       if (holders < (liars_ > 0 ? 1 : world_.params.write_quorum())) {
-        observer_.Violation(absl::StrCat(
-            "an acknowledged message is on ", holders, " honest disks"));
+        observer_.Violation(absl::StrCat("an acknowledged message is on ",
+                                         holders, " honest disks"));
       }
     }
     return observer_.status();
@@ -231,8 +228,8 @@ class Network::Impl final : public Device::Listener {
                                        holders.size(), " receipts"));
     }
     for (const std::string& holder : holders) {
-      const int i = IndexOf(
-          [&](const Node& node) { return node.nickname() == holder; });
+      const int i =
+          IndexOf([&](const Node& node) { return node.nickname() == holder; });
       if (std::find(members.begin(), members.end(), i) == members.end()) {
         observer_.Violation(absl::StrCat(holder, " is no member and signed"));
       } else if (nodes_[i]->lie() == Lie::kNone &&
@@ -291,8 +288,7 @@ class Network::Impl final : public Device::Listener {
         crypto::Ed25519PrivateKey::Generate(random_)));
     Authority& authority = *authorities_.back();
     const std::string address = absl::StrCat("sim:authority-", i);
-    authority.host =
-        &links_.AddHost(address, random_.Fixed<routing::TlsKey>());
+    authority.host = &links_.AddHost(address, random_.Fixed<routing::TlsKey>());
     observer_.AddHost(address, Observer::Role::kAuthority, /*number=*/-1);
     world_.config.authorities.push_back({absl::StrCat("authority-", i),
                                          authority.key.public_key(),
@@ -306,10 +302,9 @@ class Network::Impl final : public Device::Listener {
     options.voting_interval = options_.voting_interval;
     options.probe_interval = kProbeInterval;
     options.acceptable_address = [](absl::string_view) { return true; };
-    absl::StatusOr<std::unique_ptr<AuthorityCore>> core =
-        AuthorityCore::Create(std::move(options), authority.key,
-                              authority.host->transport(), executor_, clock_,
-                              authority.store);
+    absl::StatusOr<std::unique_ptr<AuthorityCore>> core = AuthorityCore::Create(
+        std::move(options), authority.key, authority.host->transport(),
+        executor_, clock_, authority.store);
     if (!core.ok()) Die(core.status().ToString());
     authority.core = *std::move(core);
     authority.core->Register(authority.host->server());
@@ -346,9 +341,9 @@ class Network::Impl final : public Device::Listener {
   int CopiesOf(const Device& writer, const WrittenText& text) const {
     for (const auto& device : devices_) {
       if (device->account() != text.to) continue;
-      return static_cast<int>(std::count(
-          device->inbox().begin(), device->inbox().end(),
-          ReceivedText{writer.account(), text.text}));
+      return static_cast<int>(
+          std::count(device->inbox().begin(), device->inbox().end(),
+                     ReceivedText{writer.account(), text.text}));
     }
     return 0;
   }
@@ -378,9 +373,8 @@ class Network::Impl final : public Device::Listener {
       }
     }
     if (device.unreadable() > 0) {
-      observer_.Violation(
-          absl::StrCat(device.name(), " could not open ", device.unreadable(),
-                       " messages"));
+      observer_.Violation(absl::StrCat(device.name(), " could not open ",
+                                       device.unreadable(), " messages"));
     }
     int parts_sent = 0;
     for (const WrittenText& text : device.written()) {
@@ -422,9 +416,7 @@ bool Network::RunUntil(absl::FunctionRef<bool()> done, absl::Duration limit) {
 void Network::RunFor(absl::Duration time) { impl_->executor().RunFor(time); }
 absl::Time Network::Now() const { return impl_->clock().Now(); }
 
-int Network::nodes() const {
-  return static_cast<int>(impl_->nodes().size());
-}
+int Network::nodes() const { return static_cast<int>(impl_->nodes().size()); }
 std::vector<int> Network::SwarmOf(const crypto::AccountId& account) const {
   return impl_->Members(MailboxAddress::ForAccount(account));
 }
@@ -437,9 +429,7 @@ void Network::Restart(int node, Part part) { impl_->Restart(node, part); }
 bool Network::up(int node) const {
   return impl_->nodes()[node]->relay_up() && impl_->nodes()[node]->storage_up();
 }
-void Network::Partition(const std::set<int>& nodes) {
-  impl_->Partition(nodes);
-}
+void Network::Partition(const std::set<int>& nodes) { impl_->Partition(nodes); }
 void Network::Heal() { impl_->links().Heal(); }
 void Network::SetLoss(double probability) {
   impl_->links().SetLoss(probability);

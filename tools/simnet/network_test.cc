@@ -41,9 +41,9 @@ TEST_F(NetworkTest, AWholeConspiracyOfMembersLosesATextAndIsFoundOut) {
   ASSERT_THAT(alice_.Send(bob_.account(), "into the void"), IsOk());
   ASSERT_TRUE(RunUntilSent());
   EXPECT_FALSE(network_.Delivered());
-  EXPECT_THAT(network_.CheckInvariants(),
-              StatusIs(absl::StatusCode::kInternal,
-                       HasSubstr("is on 0 honest disks")));
+  EXPECT_THAT(
+      network_.CheckInvariants(),
+      StatusIs(absl::StatusCode::kInternal, HasSubstr("is on 0 honest disks")));
 }
 
 TEST_F(NetworkTest, NothingIsSentWithoutAWriteQuorum) {

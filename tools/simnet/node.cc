@@ -194,10 +194,9 @@ void Node::CrashStorage() {
 }
 
 std::unique_ptr<swarm::MessageStore> Node::OpenSqlite() const {
-  return Must(swarm::SqliteStore::Open({.path = folder_ + "/messages.db",
-                                        .capacity_bytes = 0,
-                                        .vfs = ""},
-                                       world_.random));
+  return Must(swarm::SqliteStore::Open(
+      {.path = folder_ + "/messages.db", .capacity_bytes = 0, .vfs = ""},
+      world_.random));
 }
 
 void Node::set_lie(Lie lie) {
@@ -228,8 +227,8 @@ bool Node::Knows(uint64_t directory_epoch) const {
     const auto held = directory.holder().current();
     return held != nullptr && held->epoch() >= directory_epoch;
   };
-  return relay_ != nullptr && storage_ != nullptr &&
-         knows(relay_->directory) && knows(storage_->directory);
+  return relay_ != nullptr && storage_ != nullptr && knows(relay_->directory) &&
+         knows(storage_->directory);
 }
 
 }  // namespace messenger::simnet

@@ -91,8 +91,7 @@ class Observer::WatchedTransport final : public routing::Transport {
   void Call(const routing::Endpoint& endpoint, absl::string_view method,
             std::string request, absl::Duration timeout,
             CallDone done) override {
-    inner_.Call(endpoint, method, std::move(request), timeout,
-                std::move(done));
+    inner_.Call(endpoint, method, std::move(request), timeout, std::move(done));
   }
   std::unique_ptr<routing::FrameLink> OpenLink(
       const routing::Endpoint& endpoint,
@@ -114,8 +113,7 @@ void Observer::AddHost(const std::string& address, Role role, int number) {
   hosts_[address] = {role, number};
 }
 
-void Observer::AddAccount(absl::string_view id,
-                          absl::string_view signing_key) {
+void Observer::AddAccount(absl::string_view id, absl::string_view signing_key) {
   // Both forms of the key, without the id's prefix.
   accounts_.push_back({std::string(id.substr(1)), std::string(signing_key)});
   AddMailbox(id);
@@ -140,21 +138,19 @@ routing::Recorder& Observer::RecorderOf(const std::string& address) {
   return *recorder;
 }
 
-std::unique_ptr<routing::Transport> Observer::Watch(
-    const std::string& address, routing::Transport& inner) {
+std::unique_ptr<routing::Transport> Observer::Watch(const std::string& address,
+                                                    routing::Transport& inner) {
   return std::make_unique<WatchedTransport>(*this, address, inner);
 }
 
 void Observer::Violation(absl::string_view what) {
   if (status_.ok()) {
-    status_ = absl::InternalError(
-        absl::StrCat(absl::FormatTime(clock_.Now(), absl::UTCTimeZone()), ": ",
-                     what));
+    status_ = absl::InternalError(absl::StrCat(
+        absl::FormatTime(clock_.Now(), absl::UTCTimeZone()), ": ", what));
   }
 }
 
-void Observer::OnObservation(
-    const SimulatedNetwork::Observation& observation) {
+void Observer::OnObservation(const SimulatedNetwork::Observation& observation) {
   crypto::ByteWriter event;
   event.U64(static_cast<uint64_t>(absl::ToUnixNanos(clock_.Now())))
       .U8(static_cast<uint8_t>(observation.kind))
@@ -170,8 +166,8 @@ void Observer::OnObservation(
   }
   for (const auto& [address, host] : hosts_) {
     if (host.role == Role::kClient && Contains(observation.bytes, address)) {
-      return Violation(absl::StrCat("the address of a client was told to ",
-                                    observation.to));
+      return Violation(
+          absl::StrCat("the address of a client was told to ", observation.to));
     }
   }
   if (observation.kind == Kind::kFrame) {
@@ -189,15 +185,14 @@ void Observer::CheckFrame(const SimulatedNetwork::Observation& observation) {
   };
   if (!takes_frames(from) || !takes_frames(to) ||
       (from.role == Role::kClient && to.role == Role::kClient)) {
-    return Violation(absl::StrCat("a link from ", observation.from, " to ",
-                                  observation.to));
+    return Violation(
+        absl::StrCat("a link from ", observation.from, " to ", observation.to));
   }
   if (observation.bytes.size() != routing::kFrameBytes) {
     return Violation(absl::StrCat("a frame of ", observation.bytes.size(),
                                   " bytes from ", observation.from));
   }
-  if (NamesMailbox(observation.bytes) ||
-      AccountsNamed(observation.bytes) > 0) {
+  if (NamesMailbox(observation.bytes) || AccountsNamed(observation.bytes) > 0) {
     return Violation(absl::StrCat("a frame to ", observation.to,
                                   " names a mailbox or an account"));
   }
@@ -259,8 +254,7 @@ void Observer::CheckCall(const SimulatedNetwork::Observation& observation) {
     }
     return;
   }
-  if (NamesMailbox(observation.bytes) ||
-      AccountsNamed(observation.bytes) > 0) {
+  if (NamesMailbox(observation.bytes) || AccountsNamed(observation.bytes) > 0) {
     Violation(absl::StrCat("a call to ", observation.to,
                            " names a mailbox or an account"));
   }
@@ -337,11 +331,11 @@ bool Observer::NamesMailbox(absl::string_view bytes) const {
 }
 
 size_t Observer::AccountsNamed(absl::string_view bytes) const {
-  return static_cast<size_t>(std::count_if(
-      accounts_.begin(), accounts_.end(),
-      [&](const std::set<std::string>& names) {
-        return ContainsAny(bytes, names);
-      }));
+  return static_cast<size_t>(
+      std::count_if(accounts_.begin(), accounts_.end(),
+                    [&](const std::set<std::string>& names) {
+                      return ContainsAny(bytes, names);
+                    }));
 }
 
 }  // namespace messenger::simnet

@@ -66,8 +66,7 @@ class Observer final {
   void AddMailbox(absl::string_view address);
   void AddText(absl::string_view text);
 
-  void OnObservation(
-      const routing::SimulatedNetwork::Observation& observation);
+  void OnObservation(const routing::SimulatedNetwork::Observation& observation);
 
   // For the relay at `address`: its recorder, and its transport with eyes.
   // Both live as long as the observer; the transport uses `inner`.

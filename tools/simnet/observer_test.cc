@@ -62,8 +62,7 @@ class ObserverTest : public ::testing::Test {
       observer_.AddHost(Storage(i), Observer::Role::kStorage, i);
     }
     observer_.set_path_length("client", 4);
-    observer_.set_members(
-        [this](absl::string_view) { return members_; });
+    observer_.set_members([this](absl::string_view) { return members_; });
     observer_.AddAccount(kAccount, kSigningKey);
     observer_.AddText("nobody else's business");
   }
@@ -100,9 +99,8 @@ class ObserverTest : public ::testing::Test {
   }
 
   void ExpectViolation(absl::string_view words) {
-    EXPECT_THAT(observer_.status(),
-                StatusIs(absl::StatusCode::kInternal,
-                         HasSubstr(std::string(words))));
+    EXPECT_THAT(observer_.status(), StatusIs(absl::StatusCode::kInternal,
+                                             HasSubstr(std::string(words))));
   }
 
   const std::string kAccount = "\x05" + std::string(32, 'a');
@@ -156,8 +154,8 @@ TEST_F(ObserverTest, ARelayThatAsksTheStorageOfAnotherIsSeen) {
 }
 
 TEST_F(ObserverTest, AReadableTextIsSeenWhereverItIs) {
-  See(Kind::kRequest, Relay(3), Storage(3),
-      "here: nobody else's business", kHandle);
+  See(Kind::kRequest, Relay(3), Storage(3), "here: nobody else's business",
+      kHandle);
   ExpectViolation("a text was readable");
 }
 

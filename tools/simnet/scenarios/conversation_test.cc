@@ -24,9 +24,8 @@ class ConversationTest : public ScenarioInEachMode {};
 // Neither knows of the other's first text when writing the own one.
 TEST_P(ConversationTest, BothMayWriteAtOnce) {
   for (int i = 0; i < 3; ++i) {
-    ASSERT_THAT(
-        alice().Send(bob().account(), absl::StrCat("from alice ", i)),
-        IsOk());
+    ASSERT_THAT(alice().Send(bob().account(), absl::StrCat("from alice ", i)),
+                IsOk());
     ASSERT_THAT(bob().Send(alice().account(), absl::StrCat("from bob ", i)),
                 IsOk());
     network().RunFor(absl::Seconds(5 * i));

@@ -1,8 +1,8 @@
 // A seed is all there is to a run.
 
 #include <cstdint>
-#include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "crypto/base/testing/status_matchers.h"
 #include "crypto/hash/hash.h"
@@ -41,7 +41,10 @@ crypto::Digest256 TraceOf(uint64_t seed) {
 
 TEST(DeterminismTest, TheSameSeedGivesTheSameRun) {
   for (const uint64_t seed : {1, 2, 3}) {
-    EXPECT_EQ(TraceOf(seed), TraceOf(seed)) << "seed " << seed;
+    const crypto::Digest256 trace = TraceOf(seed);
+    EXPECT_EQ(trace, TraceOf(seed)) << "seed " << seed;
+    // For comparing processes and machines.
+    RecordProperty(absl::StrCat("trace-of-seed-", seed), trace.ToHex());
   }
 }
 

@@ -23,8 +23,8 @@ class OfflineDeliveryTest : public ScenarioInEachMode {};
 TEST_P(OfflineDeliveryTest, ATextSurvivesTheLossOfAStorageNode) {
   bob().GoOffline();
   ASSERT_THAT(alice().Send(bob().account(), "are you there?"), IsOk());
-  ASSERT_TRUE(network().RunUntil([&] { return alice().AllSent(); },
-                                 absl::Minutes(2)));
+  ASSERT_TRUE(
+      network().RunUntil([&] { return alice().AllSent(); }, absl::Minutes(2)));
 
   network().Crash(network().SwarmOf(bob().account())[0]);
   bob().GoOnline();
@@ -39,8 +39,8 @@ TEST_P(OfflineDeliveryTest, ATextIsSentWhileAStorageNodeIsAway) {
   network().Crash(swarm[seed() % swarm.size()]);
   bob().GoOffline();
   ASSERT_THAT(alice().Send(bob().account(), "while you were away"), IsOk());
-  ASSERT_TRUE(network().RunUntil([&] { return alice().AllSent(); },
-                                 absl::Minutes(3)));
+  ASSERT_TRUE(
+      network().RunUntil([&] { return alice().AllSent(); }, absl::Minutes(3)));
   bob().GoOnline();
   EXPECT_TRUE(RunUntilDelivered());
 }

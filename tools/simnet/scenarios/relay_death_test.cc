@@ -64,8 +64,8 @@ TEST_P(RelayDeathTest, AnyNodeOfAPathMayDieWhileATextIsRead) {
   const size_t place = seed() % 4;
   bob().GoOffline();
   ASSERT_THAT(alice().Send(bob().account(), "the first of all texts"), IsOk());
-  ASSERT_TRUE(network().RunUntil([&] { return alice().AllSent(); },
-                                 absl::Minutes(2)));
+  ASSERT_TRUE(
+      network().RunUntil([&] { return alice().AllSent(); }, absl::Minutes(2)));
   bob().GoOnline();
   ASSERT_GE(KillOnTheWay(bob(), place), 0);
   EXPECT_TRUE(RunUntilDelivered());
@@ -79,8 +79,8 @@ TEST_P(RelayDeathTest, ADeviceMayDieWhileItSends) {
   for (int i = 0; i < 3; ++i) {
     ASSERT_THAT(alice().Send(bob().account(), absl::StrCat("try number ", i)),
                 IsOk());
-    network().RunFor(absl::Milliseconds(70 * static_cast<int>(seed()) +
-                                        250 * i));
+    network().RunFor(
+        absl::Milliseconds(70 * static_cast<int>(seed()) + 250 * i));
     alice().GoOffline();
     network().RunFor(absl::Seconds(5));
     alice().GoOnline();
@@ -98,8 +98,8 @@ TEST_P(RelayDeathTest, ADeviceMayDieWhileItReads) {
                                    absl::Minutes(2)));
     bob().GoOffline();
     bob().GoOnline();
-    network().RunFor(absl::Milliseconds(90 * static_cast<int>(seed()) +
-                                        250 * i));
+    network().RunFor(
+        absl::Milliseconds(90 * static_cast<int>(seed()) + 250 * i));
     bob().GoOffline();
     bob().GoOnline();
   }

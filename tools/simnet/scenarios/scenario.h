@@ -37,10 +37,10 @@ inline auto Seeds(uint64_t count = 10) {
                           first + FromEnvironment("SIMNET_SEEDS", count));
 }
 
-inline auto SeedsInEachMode(uint64_t count = 5) {
-  return ::testing::Combine(
-      Seeds(count), ::testing::Values(routing::RoutingMode::kOnion,
-                                      routing::RoutingMode::kProxy));
+inline auto SeedsInEachMode(uint64_t count = 10) {
+  return ::testing::Combine(Seeds(count),
+                            ::testing::Values(routing::RoutingMode::kOnion,
+                                              routing::RoutingMode::kProxy));
 }
 
 inline std::string NameOfSeed(const ::testing::TestParamInfo<uint64_t>& info) {
@@ -50,10 +50,10 @@ inline std::string NameOfSeed(const ::testing::TestParamInfo<uint64_t>& info) {
 inline std::string NameOfSeedAndMode(
     const ::testing::TestParamInfo<std::tuple<uint64_t, routing::RoutingMode>>&
         info) {
-  return absl::StrCat(
-      std::get<1>(info.param) == routing::RoutingMode::kOnion ? "Onion"
-                                                              : "Proxy",
-      "Seed", std::get<0>(info.param));
+  return absl::StrCat(std::get<1>(info.param) == routing::RoutingMode::kOnion
+                          ? "Onion"
+                          : "Proxy",
+                      "Seed", std::get<0>(info.param));
 }
 
 // Alice and Bob, who have never written to each other, both online.
@@ -112,15 +112,13 @@ class ScenarioFixture : public Base {
   std::unique_ptr<TwoPeople> people_;
 };
 
-class Scenario
-    : public ScenarioFixture<::testing::TestWithParam<uint64_t>> {
+class Scenario : public ScenarioFixture<::testing::TestWithParam<uint64_t>> {
  protected:
   uint64_t seed() override { return GetParam(); }
 };
 
-class ScenarioInEachMode
-    : public ScenarioFixture<::testing::TestWithParam<
-          std::tuple<uint64_t, routing::RoutingMode>>> {
+class ScenarioInEachMode : public ScenarioFixture<::testing::TestWithParam<
+                               std::tuple<uint64_t, routing::RoutingMode>>> {
  protected:
   uint64_t seed() override { return std::get<0>(GetParam()); }
   routing::RoutingMode mode() override { return std::get<1>(GetParam()); }
