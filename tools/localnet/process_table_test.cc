@@ -30,15 +30,15 @@ const std::vector<std::string>& Stays() {
 
 class ProcessTableTest : public ::testing::Test {
  protected:
-  ProcessTableTest() {
+  static std::string NewFolder() {
     std::string pattern = absl::StrCat(::testing::TempDir(), "/tableXXXXXX");
-    folder_ = mkdtemp(pattern.data());
+    return mkdtemp(pattern.data());
   }
   ~ProcessTableTest() override { table_.StopAll(absl::Seconds(5)); }
 
   std::string Log() { return folder_ + "/log"; }
 
-  std::string folder_;
+  const std::string folder_ = NewFolder();
   ProcessTable table_{folder_ + "/table"};
 };
 
