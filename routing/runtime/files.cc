@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
@@ -18,7 +19,12 @@ absl::Status SystemError(absl::string_view what, int error) {
   if (error == ENOENT) {
     return absl::NotFoundError(absl::StrCat(what, ": no such file"));
   }
-  return absl::UnavailableError(absl::StrCat(what, ": error ", error));
+  // The words name the cause, never the path: they may reach a log.
+  const std::string words = absl::StrCat(what, ": ", strerror(error));
+  if (error == ENOSPC || error == EDQUOT || error == EFBIG) {
+    return absl::ResourceExhaustedError(words);
+  }
+  return absl::UnavailableError(words);
 }
 
 // All of `contents`, however many writes that takes.

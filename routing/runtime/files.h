@@ -19,7 +19,8 @@ absl::StatusOr<std::string> ReadFile(const std::string& path,
 
 // Writes beside `path`, syncs, renames over it and syncs the directory: after
 // a crash the file holds the old bytes or the new. The new file is readable
-// by its owner only. UNAVAILABLE if the file system refuses.
+// by its owner only. RESOURCE_EXHAUSTED when the disk is full, UNAVAILABLE if
+// the file system refuses otherwise.
 absl::Status WriteFileAtomically(const std::string& path,
                                  absl::string_view contents);
 
