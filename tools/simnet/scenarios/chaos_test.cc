@@ -9,7 +9,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "crypto/base/testing/status_matchers.h"
-#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tools/simnet/network.h"
 #include "tools/simnet/scenarios/scenario.h"

@@ -1,7 +1,6 @@
 // Two people write, at the same time, at length, and through a bad network.
 
 #include <cstdint>
-#include <set>
 #include <string>
 
 #include "absl/strings/str_cat.h"

@@ -6,7 +6,6 @@
 
 #include "absl/time/time.h"
 #include "crypto/base/testing/status_matchers.h"
-#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tools/simnet/lying_store.h"
 #include "tools/simnet/network.h"

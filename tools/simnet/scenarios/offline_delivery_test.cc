@@ -1,7 +1,6 @@
 // Delivery when recipients and their storage nodes come and go.
 
 #include <cstdint>
-#include <tuple>
 #include <vector>
 
 #include "absl/time/time.h"
