@@ -625,8 +625,9 @@ TEST_P(MessengerScheduleTest, EveryTextIsShownExactlyOnce) {
   }
   auto received = [](Person& reader, Person& writer) {
     std::multiset<std::string> texts;
-    for (const Message& message :
-         reader.store().Messages(writer.id(), 10'000).value()) {
+    const std::vector<Message> history =
+        reader.store().Messages(writer.id(), 10'000).value();
+    for (const Message& message : history) {
       if (!message.outgoing) texts.insert(message.text);
     }
     return texts;
