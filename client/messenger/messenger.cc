@@ -36,6 +36,9 @@ constexpr char kRestoredSetting[] = "account/restored";
 // The newest row that a front end has shown; decimal.
 constexpr char kShownSetting[] = "receive/shown-row";
 
+// How long a contact's list of devices is relied on.
+constexpr absl::Duration kIdentityCheckInterval = absl::Hours(24);
+
 constexpr absl::Duration kFirstRetry = absl::Seconds(5);
 constexpr absl::Duration kLongestRetry = absl::Minutes(5);
 constexpr int kMaxRetryDoublings = 6;
@@ -48,6 +51,25 @@ constexpr absl::Duration kInitiationUse = absl::Hours(36);
 const std::string& ZeroRecordKey() {
   static const auto* key = new std::string(16, '\0');
   return *key;
+}
+
+std::string IdentityCheckSetting(const AccountId& peer) {
+  return absl::StrCat("contact/identity-checked/", peer.ToHex());
+}
+
+// Failures of our own device: they say nothing about the message, which must
+// be read again later. Everything else is the message's fault.
+bool IsOurFailure(const absl::Status& status) {
+  return absl::IsDataLoss(status) || absl::IsUnavailable(status) ||
+         absl::IsInternal(status) || absl::IsResourceExhausted(status);
+}
+
+// RESOURCE_EXHAUSTED of a session is the message's fault (too many are missing
+// before it); of the database it is a full disk.
+absl::Status OfTheMessage(const absl::Status& status) {
+  return absl::IsResourceExhausted(status)
+             ? absl::OutOfRangeError(status.message())
+             : status;
 }
 
 absl::Duration RetryDelay(int attempts) {
@@ -520,8 +542,53 @@ std::vector<SessionSummary> Summaries(const std::vector<Session>& sessions) {
 
 }  // namespace
 
+// A contact may have moved to another device without having written since;
+// what is sent to the old one would be read by nobody.
 void Messenger::FlushItem(std::shared_ptr<FlushRun> run, size_t peer,
                           OutboxItem item) {
+  const AccountId to = item.peer;
+  const absl::StatusOr<bool> due = IdentityCheckDue(to);
+  if (!due.ok()) {
+    ItemDone(run, peer, item, due.status());
+    return;
+  }
+  if (!*due) {
+    SealAndStore(run, peer, std::move(item));
+    return;
+  }
+  Progress("checking whether the recipient has changed devices");
+  env_.mail.GetRecords(
+      std::string(to.bytes()), MailboxNamespace::kIdentityRecord,
+      [this, run, peer, to, item = std::move(item)](
+          absl::StatusOr<std::vector<MailRecord>> records) mutable {
+        // An older record, or none, is a swarm that withholds: it can delay
+        // the news, not stop the text. A fork is not to be written to.
+        const absl::Status checked =
+            records.ok() ? CheckPeerIdentity(to, *records).status()
+                         : absl::OkStatus();
+        if (absl::IsUnauthenticated(checked) || IsOurFailure(checked)) {
+          ItemDone(run, peer, item, checked);
+        } else {
+          SealAndStore(run, peer, std::move(item));
+        }
+      });
+}
+
+// Only for a contact whose identity is pinned: others are looked up anyway.
+absl::StatusOr<bool> Messenger::IdentityCheckDue(const AccountId& peer) {
+  ASSIGN_OR_RETURN(const std::optional<Contact> contact,
+                   env_.store.FindContact(peer));
+  if (!contact || contact->identity_record.empty()) return false;
+  ASSIGN_OR_RETURN(const std::optional<std::string> checked,
+                   env_.store.Setting(IdentityCheckSetting(peer)));
+  int64_t checked_ms = 0;
+  if (!checked || !absl::SimpleAtoi(*checked, &checked_ms)) return true;
+  return env_.clock.Now() >=
+         absl::FromUnixMillis(checked_ms) + kIdentityCheckInterval;
+}
+
+void Messenger::SealAndStore(std::shared_ptr<FlushRun> run, size_t peer,
+                             OutboxItem item) {
   absl::StatusOr<std::vector<Session>> sessions = SessionsWith(item.peer);
   if (!sessions.ok()) {
     ItemDone(run, peer, item, sessions.status());
@@ -631,7 +698,10 @@ absl::StatusOr<IdentityRecord> Messenger::CheckPeerIdentity(
   }
   RETURN_IF_ERROR(env_.store.Transaction([&]() -> absl::Status {
     ASSIGN_OR_RETURN(Contact contact, ContactFor(peer));
-    return PinIdentity(contact, *newest);
+    RETURN_IF_ERROR(PinIdentity(contact, *newest));
+    return env_.store.SetSetting(
+        IdentityCheckSetting(peer),
+        absl::StrCat(absl::ToUnixMillis(env_.clock.Now())));
   }));
   return *newest;
 }
@@ -950,25 +1020,6 @@ absl::Status Messenger::StoreRetrieved(ReceiveRun& run, size_t index,
     return absl::OkStatus();
   });
 }
-
-namespace {
-
-// Failures of our own device: they say nothing about the message, which must
-// be read again later. Everything else is the message's fault.
-bool IsOurFailure(const absl::Status& status) {
-  return absl::IsDataLoss(status) || absl::IsUnavailable(status) ||
-         absl::IsInternal(status) || absl::IsResourceExhausted(status);
-}
-
-// RESOURCE_EXHAUSTED of a session is the message's fault (too many are missing
-// before it); of the database it is a full disk.
-absl::Status OfTheMessage(const absl::Status& status) {
-  return absl::IsResourceExhausted(status)
-             ? absl::OutOfRangeError(status.message())
-             : status;
-}
-
-}  // namespace
 
 absl::Status Messenger::StoreOne(ReceiveRun& run, size_t index,
                                  const MailMessage& message) {

@@ -162,6 +162,9 @@ class Messenger final {
                                                 std::vector<Session> sessions);
   void FlushPeer(std::shared_ptr<FlushRun> run, size_t peer);
   void FlushItem(std::shared_ptr<FlushRun> run, size_t peer, OutboxItem item);
+  absl::StatusOr<bool> IdentityCheckDue(const crypto::AccountId& peer);
+  void SealAndStore(std::shared_ptr<FlushRun> run, size_t peer,
+                    OutboxItem item);
   // `again`: there is a session, which the new one is to replace.
   void FetchKeys(const crypto::AccountId& peer, bool again,
                  MailDone<Session> done);

@@ -511,6 +511,32 @@ TEST_F(MessengerTest, AContactFollowsARestoredAccountToItsNewDevice) {
   }
 }
 
+TEST_F(MessengerTest, AContactWhoMovedIsFoundWithinADayWithoutHavingWritten) {
+  ASSERT_THAT(ada_.Publish(), IsOk());
+  ASSERT_THAT(ben_.Publish(), IsOk());
+  ada_.Say(ben_, "hello");
+  ben_.Receive();
+  ada_.Receive();
+  Person again("Ben", network_, executor_, random_,
+               ben_.messenger().account().seed().Clone());
+  ASSERT_THAT(again.Publish(), IsOk());
+  clock_.Advance(absl::Hours(25));
+  EXPECT_EQ(ada_.Say(again, "to where you are now"), MessageState::kSent);
+  EXPECT_THAT(again.Receive(), ElementsAre("to where you are now"));
+}
+
+TEST_F(MessengerTest, ASwarmThatHidesTheNewsDoesNotStopATextToAContact) {
+  ASSERT_THAT(ada_.Publish(), IsOk());
+  ASSERT_THAT(ben_.Publish(), IsOk());
+  ada_.Say(ben_, "hello");
+  ben_.Receive();
+  ada_.Receive();
+  clock_.Advance(absl::Hours(25));
+  ada_.mail().faults().withhold_records = true;
+  EXPECT_EQ(ada_.Say(ben_, "still there?"), MessageState::kSent);
+  EXPECT_THAT(ben_.Receive(), ElementsAre("still there?"));
+}
+
 TEST_F(MessengerTest, PrekeysRotateAndOldFirstMessagesStillOpen) {
   ASSERT_THAT(ben_.Publish(), IsOk());
   ada_.mail().faults().store_refused = 1;

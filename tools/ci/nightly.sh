@@ -15,7 +15,8 @@ done
 # Clang builds everything anew: an output base of its own keeps the other one.
 base=${XDG_CACHE_HOME:-$HOME/.cache}/messenger/fuzz-output
 fuzz() { bazel --output_base="$base" "$@"; }
-mapfile -t fuzzers < <(fuzz query 'attr(name, "_fuzz(er)?$", kind(cc_binary, //...))' 2>/dev/null)
+# Folders by name: "//..." would also follow the links that bazel leaves here.
+mapfile -t fuzzers < <(fuzz query 'attr(name, "_fuzz(er)?$", kind(cc_binary, set(//client/... //crypto/... //routing/... //swarm/...)))' 2>/dev/null)
 ((${#fuzzers[@]} > 0)) || {
   echo "nightly: no fuzzer was found"
   failed=$((failed + 1))
