@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <cstring>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -84,6 +85,16 @@ absl::Status ForbidMemoryDumps() {
     return absl::UnavailableError("cannot forbid memory dumps");
   }
   return absl::OkStatus();
+}
+
+void AcceptDashesInFlags(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    if (std::strncmp(argv[i], "--", 2) != 0) continue;
+    if (argv[i][2] == '\0') return;
+    for (char* c = argv[i] + 2; *c != '\0' && *c != '='; ++c) {
+      if (*c == '-') *c = '_';
+    }
+  }
 }
 
 size_t RaiseFileLimit() {

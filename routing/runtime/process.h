@@ -38,6 +38,11 @@ class StopOnSignal {
 // UNAVAILABLE if the system refuses.
 absl::Status ForbidMemoryDumps();
 
+// Our flags are written --with-dashes, and Abseil's names cannot have them:
+// turns the dashes of every flag's name into underscores, in place. Call it
+// before the flags are parsed. Values and words after "--" stay as they are.
+void AcceptDashesInFlags(int argc, char** argv);
+
 // Raises the limit of open files to the hard limit; returns the limit.
 size_t RaiseFileLimit();
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <string>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "crypto/base/testing/status_matchers.h"
@@ -73,6 +74,17 @@ TEST(RaiseFileLimitTest, LimitIsTheHardLimit) {
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &now), 0);
   EXPECT_EQ(limit, now.rlim_cur);
   EXPECT_EQ(now.rlim_cur, now.rlim_max);
+}
+
+TEST(AcceptDashesInFlagsTest, TurnsDashesInNamesOnly) {
+  std::vector<std::string> words = {
+      "program", "--data-dir=a-b", "--all-of", "some-word", "--", "--kept-so"};
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  AcceptDashesInFlags(static_cast<int>(argv.size()), argv.data());
+  EXPECT_THAT(words,
+              ::testing::ElementsAre("program", "--data_dir=a-b", "--all_of",
+                                     "some-word", "--", "--kept-so"));
 }
 
 }  // namespace

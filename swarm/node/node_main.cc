@@ -115,7 +115,7 @@ int Main() {
       absl::GetFlag(FLAGS_network_file).empty() ||
       absl::GetFlag(FLAGS_router_public_file).empty()) {
     return Fail(absl::InvalidArgumentError(
-        "--data_dir, --network_file and --router_public_file are needed"));
+        "--data-dir, --network-file and --router-public-file are needed"));
   }
   routing::EventLoop loop(routing::SystemClock());
   routing::StopOnSignal stop_on_signal(loop);
@@ -157,6 +157,7 @@ int Main() {
 
 int main(int argc, char** argv) {
   absl::SetProgramUsageMessage("Keeps messages for the swarms of one node.");
+  messenger::routing::AcceptDashesInFlags(argc, argv);
   absl::ParseCommandLine(argc, argv);
   return messenger::swarm::Main();
 }

@@ -178,11 +178,11 @@ absl::Status Localnet::StartProcess(const std::string& name,
                                     std::vector<std::string> arguments) {
   RETURN_IF_ERROR(MakeFolders(folder));
   std::vector<std::string> all = {absl::StrCat(options_.binaries, "/", binary),
-                                  absl::StrCat("--data_dir=", folder)};
+                                  absl::StrCat("--data-dir=", folder)};
   all.insert(all.end(), std::make_move_iterator(arguments.begin()),
              std::make_move_iterator(arguments.end()));
   if (options_.record) {
-    all.push_back(absl::StrCat("--test_recorder_file=", folder, "/recording"));
+    all.push_back(absl::StrCat("--test-recorder-file=", folder, "/recording"));
   }
   return table_.Start(name, all, absl::StrCat(folder, "/log"));
 }
@@ -217,9 +217,9 @@ absl::Status Localnet::StartAuthorities() {
     RETURN_IF_ERROR(StartProcess(
         name, kAuthorityBinary, Path(name),
         {"--listen=127.0.0.1:0", absl::StrCat("--nickname=", name),
-         absl::StrCat("--network_file=", Path("authorities.txtpb")),
-         absl::StrCat("--swarm_size=", options_.swarm_size),
-         absl::StrCat("--voting_interval=",
+         absl::StrCat("--network-file=", Path("authorities.txtpb")),
+         absl::StrCat("--swarm-size=", options_.swarm_size),
+         absl::StrCat("--voting-interval=",
                       absl::FormatDuration(options_.voting_interval))}));
   }
   for (int i = 1; i <= options_.authorities; ++i) {
@@ -239,16 +239,16 @@ absl::Status Localnet::StartNodes() {
     const std::string router = absl::StrCat(Path(node), "/router");
     const std::string storage = absl::StrCat(Path(node), "/storage");
     const std::string network =
-        absl::StrCat("--network_file=", Path("authorities.txtpb"));
+        absl::StrCat("--network-file=", Path("authorities.txtpb"));
     RETURN_IF_ERROR(StartProcess(
         absl::StrCat(node, "-router"), kRouterBinary, router,
         {"--listen=127.0.0.1:0", absl::StrCat("--nickname=", node), network,
-         absl::StrCat("--storage_public_file=", storage, "/",
+         absl::StrCat("--storage-public-file=", storage, "/",
                       routing::kPublicFileName)}));
     RETURN_IF_ERROR(
         StartProcess(absl::StrCat(node, "-storage"), kStorageBinary, storage,
                      {"--listen=127.0.0.1:0", network,
-                      absl::StrCat("--router_public_file=", router, "/",
+                      absl::StrCat("--router-public-file=", router, "/",
                                    routing::kPublicFileName)}));
   }
   for (int i = 1; i <= options_.nodes; ++i) {

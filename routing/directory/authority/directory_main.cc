@@ -129,13 +129,7 @@ int Main() {
 
 int main(int argc, char** argv) {
   absl::SetProgramUsageMessage("Lists the nodes of a network, with others.");
-  // Our flags are written --with-dashes; Abseil's names cannot have them.
-  for (int i = 1; i < argc; ++i) {
-    if (std::strncmp(argv[i], "--", 2) != 0) continue;
-    for (char* c = argv[i] + 2; *c != '\0' && *c != '='; ++c) {
-      if (*c == '-') *c = '_';
-    }
-  }
+  messenger::routing::AcceptDashesInFlags(argc, argv);
   absl::ParseCommandLine(argc, argv);
   return messenger::routing::Main();
 }
