@@ -3,12 +3,12 @@
 // When it is over, every text has arrived, once.
 
 #include <cstdint>
-#include <random>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "crypto/base/testing/status_matchers.h"
+#include "crypto/random/testing/seeded_random.h"
 #include "gtest/gtest.h"
 #include "tools/simnet/network.h"
 #include "tools/simnet/scenarios/scenario.h"
@@ -29,7 +29,7 @@ class ChaosTest : public ScenarioInEachMode {
     return options;
   }
 
-  uint64_t Draw(uint64_t bound) { return chance_() % bound; }
+  uint64_t Draw(uint64_t bound) { return chance_.Uniform(bound); }
 
   void Step(int number) {
     Device& device = Draw(2) == 0 ? alice() : bob();
@@ -74,8 +74,8 @@ class ChaosTest : public ScenarioInEachMode {
   }
 
  private:
-  std::mt19937_64 chance_{seed() * 2 +
-                          (mode() == routing::RoutingMode::kOnion)};
+  crypto::SeededRandom chance_{seed() * 2 +
+                               (mode() == routing::RoutingMode::kOnion)};
   int down_ = -1;
 };
 
