@@ -112,7 +112,6 @@ class ClientStore {
   absl::Status Transaction(absl::FunctionRef<absl::Status()> body) {
     return database_->Transaction(body);
   }
-  absl::Status QuickCheck() { return database_->QuickCheck(); }
 
   // Single values by name.
   absl::StatusOr<std::optional<std::string>> Setting(absl::string_view name);

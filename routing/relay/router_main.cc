@@ -46,8 +46,6 @@ ABSL_FLAG(std::string, test_recorder_file, "",
 namespace messenger::routing {
 namespace {
 
-constexpr absl::Duration kFilePollInterval = absl::Milliseconds(100);
-
 // Names this run of the machine; a value of its own if the system has none, so
 // that the replay cache then treats every start like a reboot.
 BootId ReadBootId(crypto::Random& random) {
@@ -66,61 +64,39 @@ int Fail(const absl::Status& status) {
   return 1;
 }
 
-// Waits for the files that Join() needs, then joins, once.
-class Joining {
- public:
-  Joining(Router& router, EventLoop& loop) : router_(router), loop_(loop) {}
+// False while a file that Join() needs is missing.
+absl::StatusOr<bool> JoinIfReady(Router& router) {
+  const absl::StatusOr<std::string> network_text =
+      ReadFile(absl::GetFlag(FLAGS_network_file));
+  if (absl::IsNotFound(network_text.status())) return false;
+  if (!network_text.ok()) return network_text.status();
+  const absl::StatusOr<NetworkConfig> network =
+      NetworkConfig::Parse(*network_text);
+  if (!network.ok()) return network.status();
 
-  void Try() {
-    absl::StatusOr<bool> joined = JoinIfReady();
-    if (!joined.ok()) {
-      result_ = joined.status();
-      return loop_.Stop();
-    }
-    if (*joined) return Log(LogLevel::kInfo, "joined the network");
-    loop_.RunAfter(kFilePollInterval, [this] { Try(); });
+  std::optional<StoragePublicFile> storage;
+  if (!absl::GetFlag(FLAGS_storage_public_file).empty()) {
+    const absl::StatusOr<std::string> storage_text =
+        ReadFile(absl::GetFlag(FLAGS_storage_public_file));
+    if (absl::IsNotFound(storage_text.status())) return false;
+    if (!storage_text.ok()) return storage_text.status();
+    absl::StatusOr<StoragePublicFile> parsed =
+        StoragePublicFile::Parse(*storage_text);
+    if (!parsed.ok()) return parsed.status();
+    storage = *std::move(parsed);
   }
-
-  const absl::Status& result() const { return result_; }
-
- private:
-  absl::StatusOr<bool> JoinIfReady() {
-    const absl::StatusOr<std::string> network_text =
-        ReadFile(absl::GetFlag(FLAGS_network_file));
-    if (absl::IsNotFound(network_text.status())) return false;
-    if (!network_text.ok()) return network_text.status();
-    const absl::StatusOr<NetworkConfig> network =
-        NetworkConfig::Parse(*network_text);
-    if (!network.ok()) return network.status();
-
-    std::optional<StoragePublicFile> storage;
-    if (!absl::GetFlag(FLAGS_storage_public_file).empty()) {
-      const absl::StatusOr<std::string> storage_text =
-          ReadFile(absl::GetFlag(FLAGS_storage_public_file));
-      if (absl::IsNotFound(storage_text.status())) return false;
-      if (!storage_text.ok()) return storage_text.status();
-      absl::StatusOr<StoragePublicFile> parsed =
-          StoragePublicFile::Parse(*storage_text);
-      if (!parsed.ok()) return parsed.status();
-      storage = *std::move(parsed);
-    }
-    absl::Duration interval = absl::GetFlag(FLAGS_directory_interval);
-    if (interval <= absl::ZeroDuration()) {
-      interval = network->params == NetworkConfig::Params::kSmall
-                     ? absl::Seconds(2)
-                     : absl::Minutes(5);
-    }
-    if (const absl::Status status = router_.Join(*network, storage, interval);
-        !status.ok()) {
-      return status;
-    }
-    return true;
+  absl::Duration interval = absl::GetFlag(FLAGS_directory_interval);
+  if (interval <= absl::ZeroDuration()) {
+    interval = network->params == NetworkConfig::Params::kSmall
+                   ? absl::Seconds(2)
+                   : absl::Minutes(5);
   }
-
-  Router& router_;
-  EventLoop& loop_;
-  absl::Status result_;
-};
+  if (const absl::Status status = router.Join(*network, storage, interval);
+      !status.ok()) {
+    return status;
+  }
+  return true;
+}
 
 int Main() {
   if (absl::GetFlag(FLAGS_data_dir).empty() ||
@@ -165,7 +141,8 @@ int Main() {
                       .recorder = recorder.get()});
   if (!router.ok()) return Fail(router.status());
   Log(LogLevel::kInfo, "listening");
-  Joining joining(**router, loop);
+  JoinWhenReady joining(
+      loop, [&] { return JoinIfReady(**router); }, "joined the network");
   joining.Try();
   loop.RunUntilStopped();
   router->reset();

@@ -78,6 +78,19 @@ StopOnSignal::~StopOnSignal() {
   thread_.join();
 }
 
+void JoinWhenReady::Try() {
+  constexpr absl::Duration kInterval = absl::Milliseconds(100);
+  const absl::StatusOr<bool> joined = join_();
+  if (!joined.ok()) return End(joined.status());
+  if (*joined) return Log(LogLevel::kInfo, joined_);
+  loop_.RunAfter(kInterval, [this] { Try(); });
+}
+
+void JoinWhenReady::End(absl::Status why) {
+  result_ = std::move(why);
+  loop_.Stop();
+}
+
 absl::Status ForbidMemoryDumps() {
   const rlimit none = {0, 0};
   if (::setrlimit(RLIMIT_CORE, &none) != 0 ||

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "routing/runtime/event_loop.h"
 
@@ -32,6 +33,33 @@ class StopOnSignal {
 
  private:
   std::thread thread_;
+};
+
+// A main's wait for files that appear after its start: tries `join` now and
+// every 100 ms until it returns true or an error. Belongs to `loop`, which must
+// outlive it.
+class JoinWhenReady {
+ public:
+  // `join` returns false while something is still missing; `joined` is logged
+  // once it has returned true.
+  JoinWhenReady(EventLoop& loop, std::function<absl::StatusOr<bool>()> join,
+                absl::string_view joined)
+      : loop_(loop), join_(std::move(join)), joined_(joined) {}
+
+  void Try();
+
+  // Keeps why the process must end, and stops the loop. Try() calls it with
+  // the error of `join`.
+  void End(absl::Status why);
+
+  // OK unless End() was called.
+  const absl::Status& result() const { return result_; }
+
+ private:
+  EventLoop& loop_;
+  const std::function<absl::StatusOr<bool>()> join_;
+  const std::string joined_;
+  absl::Status result_;
 };
 
 // No core dumps, and no other process of the user may read our memory.

@@ -76,6 +76,30 @@ TEST(RaiseFileLimitTest, LimitIsTheHardLimit) {
   EXPECT_EQ(now.rlim_cur, now.rlim_max);
 }
 
+TEST(JoinWhenReadyTest, TriesUntilWhatIsMissingIsThereAndThenNoMore) {
+  EventLoop loop(SystemClock());
+  int tries = 0;
+  JoinWhenReady join(
+      loop, [&]() -> absl::StatusOr<bool> { return ++tries == 3; }, "joined");
+  join.Try();
+  EXPECT_TRUE(loop.RunUntil([&] { return tries == 3; }, absl::Seconds(20)));
+  EXPECT_FALSE(loop.RunUntil([&] { return tries > 3; }, absl::Seconds(1)));
+  EXPECT_TRUE(join.result().ok());
+}
+
+TEST(JoinWhenReadyTest, AnErrorEndsTheProcessAndIsKept) {
+  EventLoop loop(SystemClock());
+  JoinWhenReady join(
+      loop,
+      []() -> absl::StatusOr<bool> {
+        return absl::InvalidArgumentError("not a network");
+      },
+      "joined");
+  join.Try();
+  loop.RunUntilStopped();
+  EXPECT_EQ(join.result().message(), "not a network");
+}
+
 TEST(AcceptDashesInFlagsTest, TurnsDashesInNamesOnly) {
   std::vector<std::string> words = {
       "program", "--data-dir=a-b", "--all-of", "some-word", "--", "--kept-so"};

@@ -3,6 +3,7 @@
 // network, and the router beside it, are there.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -48,67 +49,40 @@ namespace {
 using routing::Log;
 using routing::LogLevel;
 
-constexpr absl::Duration kFilePollInterval = absl::Milliseconds(100);
-
 int Fail(const absl::Status& status) {
   Log(LogLevel::kError, status.message());
   return 1;
 }
 
-// Waits for the files that Join() needs, then joins, once. Keeps why the
-// process must end.
-class Joining {
- public:
-  Joining(StorageProcess& process, routing::EventLoop& loop)
-      : process_(process), loop_(loop) {}
+// False while a file that Join() needs is missing. `on_damage` is told why the
+// process must end later on.
+absl::StatusOr<bool> JoinIfReady(StorageProcess& process,
+                                 std::function<void(absl::Status)> on_damage) {
+  const absl::StatusOr<std::string> network_text =
+      routing::ReadFile(absl::GetFlag(FLAGS_network_file));
+  if (absl::IsNotFound(network_text.status())) return false;
+  if (!network_text.ok()) return network_text.status();
+  const absl::StatusOr<std::string> router_text =
+      routing::ReadFile(absl::GetFlag(FLAGS_router_public_file));
+  if (absl::IsNotFound(router_text.status())) return false;
+  if (!router_text.ok()) return router_text.status();
 
-  void Try() {
-    const absl::StatusOr<bool> joined = JoinIfReady();
-    if (!joined.ok()) return End(joined.status());
-    if (*joined) return Log(LogLevel::kInfo, "serving");
-    loop_.RunAfter(kFilePollInterval, [this] { Try(); });
+  const absl::StatusOr<routing::NetworkConfig> network =
+      routing::NetworkConfig::Parse(*network_text);
+  if (!network.ok()) return network.status();
+  const absl::StatusOr<routing::RouterPublicFile> router =
+      routing::RouterPublicFile::Parse(*router_text);
+  if (!router.ok()) return router.status();
+
+  absl::Duration interval = absl::GetFlag(FLAGS_directory_interval);
+  if (interval <= absl::ZeroDuration()) {
+    interval = network->params == routing::NetworkConfig::Params::kSmall
+                   ? absl::Seconds(2)
+                   : absl::Minutes(5);
   }
-
-  const absl::Status& result() const { return result_; }
-
- private:
-  void End(absl::Status why) {
-    result_ = std::move(why);
-    loop_.Stop();
-  }
-
-  absl::StatusOr<bool> JoinIfReady() {
-    const absl::StatusOr<std::string> network_text =
-        routing::ReadFile(absl::GetFlag(FLAGS_network_file));
-    if (absl::IsNotFound(network_text.status())) return false;
-    if (!network_text.ok()) return network_text.status();
-    const absl::StatusOr<std::string> router_text =
-        routing::ReadFile(absl::GetFlag(FLAGS_router_public_file));
-    if (absl::IsNotFound(router_text.status())) return false;
-    if (!router_text.ok()) return router_text.status();
-
-    const absl::StatusOr<routing::NetworkConfig> network =
-        routing::NetworkConfig::Parse(*network_text);
-    if (!network.ok()) return network.status();
-    const absl::StatusOr<routing::RouterPublicFile> router =
-        routing::RouterPublicFile::Parse(*router_text);
-    if (!router.ok()) return router.status();
-
-    absl::Duration interval = absl::GetFlag(FLAGS_directory_interval);
-    if (interval <= absl::ZeroDuration()) {
-      interval = network->params == routing::NetworkConfig::Params::kSmall
-                     ? absl::Seconds(2)
-                     : absl::Minutes(5);
-    }
-    process_.Join(*network, *router, interval,
-                  [this](absl::Status damage) { End(std::move(damage)); });
-    return true;
-  }
-
-  StorageProcess& process_;
-  routing::EventLoop& loop_;
-  absl::Status result_;
-};
+  process.Join(*network, *router, interval, std::move(on_damage));
+  return true;
+}
 
 int Main() {
   if (absl::GetFlag(FLAGS_data_dir).empty() ||
@@ -143,7 +117,14 @@ int Main() {
            .recorder = recorder.get()});
   if (!process.ok()) return Fail(process.status());
   Log(LogLevel::kInfo, "listening");
-  Joining joining(**process, loop);
+  routing::JoinWhenReady joining(
+      loop,
+      [&]() -> absl::StatusOr<bool> {
+        return JoinIfReady(**process, [&](absl::Status damage) {
+          joining.End(std::move(damage));
+        });
+      },
+      "serving");
   joining.Try();
   loop.RunUntilStopped();
   process->reset();

@@ -43,42 +43,22 @@ ABSL_FLAG(std::string, test_recorder_file, "",
 namespace messenger::routing {
 namespace {
 
-constexpr absl::Duration kFilePollInterval = absl::Milliseconds(100);
-
 int Fail(const absl::Status& status) {
   Log(LogLevel::kError, status.message());
   return 1;
 }
 
-// Waits for the network's file, then joins, once.
-class Joining {
- public:
-  Joining(AuthorityProcess& process, EventLoop& loop)
-      : process_(process), loop_(loop) {}
-
-  void Try() {
-    const absl::StatusOr<std::string> text =
-        ReadFile(absl::GetFlag(FLAGS_network_file));
-    if (absl::IsNotFound(text.status())) {
-      loop_.RunAfter(kFilePollInterval, [this] { Try(); });
-      return;
-    }
-    result_ = text.status();
-    if (result_.ok()) {
-      const absl::StatusOr<NetworkConfig> network = NetworkConfig::Parse(*text);
-      result_ = network.ok() ? process_.Join(*network) : network.status();
-    }
-    if (!result_.ok()) return loop_.Stop();
-    Log(LogLevel::kInfo, "serving the network");
-  }
-
-  const absl::Status& result() const { return result_; }
-
- private:
-  AuthorityProcess& process_;
-  EventLoop& loop_;
-  absl::Status result_;
-};
+// False while the network's file is missing.
+absl::StatusOr<bool> JoinIfReady(AuthorityProcess& process) {
+  const absl::StatusOr<std::string> text =
+      ReadFile(absl::GetFlag(FLAGS_network_file));
+  if (absl::IsNotFound(text.status())) return false;
+  if (!text.ok()) return text.status();
+  const absl::StatusOr<NetworkConfig> network = NetworkConfig::Parse(*text);
+  if (!network.ok()) return network.status();
+  if (absl::Status status = process.Join(*network); !status.ok()) return status;
+  return true;
+}
 
 int Main() {
   if (absl::GetFlag(FLAGS_data_dir).empty() ||
@@ -115,7 +95,8 @@ int Main() {
            .recorder = recorder.get()});
   if (!process.ok()) return Fail(process.status());
   Log(LogLevel::kInfo, "listening");
-  Joining joining(**process, loop);
+  JoinWhenReady joining(
+      loop, [&] { return JoinIfReady(**process); }, "serving the network");
   joining.Try();
   loop.RunUntilStopped();
   process->reset();
