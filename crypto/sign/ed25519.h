@@ -40,6 +40,9 @@ enum class SigningDomain : uint8_t {
   kChannelRequest = 14,
   kUploadToken = 15,
   kPeerHandshake = 16,
+  kStorageStatus = 17,
+  kRegistration = 18,
+  kPurge = 19,
 };
 
 // Immutable after construction, hence thread-safe. Move-only, like the secret

@@ -40,6 +40,28 @@ inline constexpr size_t kRecordOverheadBytes = 160;
 inline constexpr absl::Duration kTombstoneGrace = absl::Hours(24);
 inline constexpr absl::Duration kUnknownTombstoneLife = absl::Hours(24 * 31);
 
+// A registration is good for so long, and remembered for as long again, with
+// the records of its account.
+inline constexpr absl::Duration kRegistrationLife = absl::Hours(24 * 30);
+inline constexpr absl::Duration kRegistrationKept = absl::Hours(24 * 60);
+// A reader renews when less than this is left.
+inline constexpr absl::Duration kRegistrationRenewal = absl::Hours(24 * 20);
+
+// What strangers may put into an inbox, and a contact into a pairwise mailbox.
+// A member that others bring messages to takes a quarter more: members admit
+// by what they see, and none may refuse for long what the others hold.
+inline constexpr uint64_t kStrangerMessages = 200;
+inline constexpr uint64_t kStrangerBytes = 2 * 1024 * 1024;
+inline constexpr size_t kMaxStrangerPayloadBytes = 8 * 1024 + 1024;
+inline constexpr uint64_t kContactMessages = 10'000;
+inline constexpr uint64_t kContactBytes = 64 * 1024 * 1024;
+// Deletions and purges that one mailbox keeps, in ids.
+inline constexpr uint64_t kOwnerIds = 10'000 * 31;
+constexpr uint64_t WithPeerSlack(uint64_t quota) { return quota + quota / 4; }
+
+inline constexpr uint32_t kMaxWaitMs = 55'000;
+inline constexpr int kMaxRepairMessages = 16;
+
 // The longest ClientRequest: a message and its envelope, or a full deletion.
 inline constexpr size_t kMaxClientRequestBytes = 68 * 1024;
 

@@ -65,6 +65,7 @@ std::string DeleteSignedBytes(const DeleteTerms& terms) {
       .U16(static_cast<uint16_t>(terms.ns))
       .U64(terms.timestamp_ms)
       .Bytes(terms.nonce.bytes())
+      .U64(terms.effective_ms)
       .U16(static_cast<uint16_t>(terms.ids.size()));
   for (const MessageId& id : terms.ids) writer.Bytes(id.bytes());
   return writer.Take();
@@ -78,6 +79,26 @@ crypto::Ed25519Signature SignDelete(const crypto::Ed25519PrivateKey& read_key,
 ObjectId DeletionId(const DeleteTerms& terms) {
   return *ObjectId::FromBytes(
       crypto::Blake2b256("nm1-del.v1", {DeleteSignedBytes(terms)}).bytes());
+}
+
+std::string PurgeSignedBytes(const PurgeTerms& terms) {
+  return crypto::ByteWriter()
+      .Bytes(terms.mailbox.bytes())
+      .U16(static_cast<uint16_t>(terms.ns))
+      .U64(terms.expiry_until_ms)
+      .U64(terms.timestamp_ms)
+      .Bytes(terms.nonce.bytes())
+      .Take();
+}
+
+crypto::Ed25519Signature SignPurge(const crypto::Ed25519PrivateKey& read_key,
+                                   const PurgeTerms& terms) {
+  return read_key.Sign(SigningDomain::kPurge, PurgeSignedBytes(terms));
+}
+
+ObjectId PurgeId(const PurgeTerms& terms) {
+  return *ObjectId::FromBytes(
+      crypto::Blake2b256("nm1-pur.v1", {PurgeSignedBytes(terms)}).bytes());
 }
 
 absl::Status VerifyWrite(const MailboxAddress& mailbox, const MailboxKeys& keys,
@@ -103,6 +124,13 @@ absl::Status VerifyDelete(const MailboxKeys& keys, const DeleteTerms& terms,
   RETURN_IF_ERROR(CheckKeysOf(terms.mailbox, keys));
   return crypto::Verify(keys.read_key, SigningDomain::kDelete,
                         DeleteSignedBytes(terms), signature);
+}
+
+absl::Status VerifyPurge(const MailboxKeys& keys, const PurgeTerms& terms,
+                         const crypto::Ed25519Signature& signature) {
+  RETURN_IF_ERROR(CheckKeysOf(terms.mailbox, keys));
+  return crypto::Verify(keys.read_key, SigningDomain::kPurge,
+                        PurgeSignedBytes(terms), signature);
 }
 
 }  // namespace messenger::swarm

@@ -60,6 +60,9 @@ struct DeleteTerms {
   MailboxNamespace ns;
   uint64_t timestamp_ms = 0;
   RequestNonce nonce;
+  // 0: at once. Otherwise the messages end at this time instead of a later
+  // one (section 3.3).
+  uint64_t effective_ms = 0;
   std::vector<MessageId> ids;  // at most kMaxDeleteIds
 };
 std::string DeleteSignedBytes(const DeleteTerms& terms);
@@ -67,6 +70,22 @@ crypto::Ed25519Signature SignDelete(const crypto::Ed25519PrivateKey& read_key,
                                     const DeleteTerms& terms);
 // What receipts for a deletion name.
 ObjectId DeletionId(const DeleteTerms& terms);
+
+// "Everything in this compartment that ends at `expiry_until_ms` or before is
+// deleted, also what is yet to arrive"; signed by the account key or read key
+// (section 3.7). Messages carry no time but their expiry, on which all members
+// agree.
+struct PurgeTerms {
+  MailboxAddress mailbox;
+  MailboxNamespace ns;
+  uint64_t expiry_until_ms = 0;
+  uint64_t timestamp_ms = 0;
+  RequestNonce nonce;
+};
+std::string PurgeSignedBytes(const PurgeTerms& terms);
+crypto::Ed25519Signature SignPurge(const crypto::Ed25519PrivateKey& read_key,
+                                   const PurgeTerms& terms);
+ObjectId PurgeId(const PurgeTerms& terms);
 
 // Each checks keys against the address, then the signature: INVALID_ARGUMENT
 // or PERMISSION_DENIED as CheckKeysOf(), UNAUTHENTICATED.
@@ -77,6 +96,8 @@ absl::Status VerifyRetrieve(const MailboxKeys& keys, const RetrieveTerms& terms,
                             const crypto::Ed25519Signature& signature);
 absl::Status VerifyDelete(const MailboxKeys& keys, const DeleteTerms& terms,
                           const crypto::Ed25519Signature& signature);
+absl::Status VerifyPurge(const MailboxKeys& keys, const PurgeTerms& terms,
+                         const crypto::Ed25519Signature& signature);
 
 }  // namespace messenger::swarm
 

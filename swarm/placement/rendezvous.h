@@ -16,13 +16,10 @@
 #include "absl/types/span.h"
 #include "crypto/base/fixed_bytes.h"
 #include "routing/onion/node_id.h"
+#include "swarm/auth/item.h"
 #include "swarm/auth/mailbox.h"
 
 namespace messenger::swarm {
-
-// Mailboxes that live and move together: 12 bits of a hash of the address.
-using Shard = uint16_t;
-inline constexpr int kShards = 4096;
 
 Shard ShardOf(const MailboxAddress& mailbox);
 
