@@ -40,6 +40,7 @@ enum class SigningDomain : uint8_t {
   kChannelRequest = 14,
   kUploadToken = 15,
   kPeerHandshake = 16,
+  kStorageReport = 17,
 };
 
 // Immutable after construction, hence thread-safe. Move-only, like the secret

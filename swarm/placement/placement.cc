@@ -8,7 +8,7 @@ namespace messenger::swarm {
 Placement::Placement(std::shared_ptr<const routing::Consensus> consensus)
     : consensus_(std::move(consensus)) {
   for (const routing::NodeRecord& node : consensus_->nodes()) {
-    if (!node.storage_role || !node.active) continue;
+    if (!node.serving()) continue;
     candidates_.push_back(
         {.id = node.id,
          .operator_key = *OperatorKey::FromBytes(node.operator_key.bytes()),

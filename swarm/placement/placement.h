@@ -24,7 +24,7 @@ class Placement final {
  public:
   explicit Placement(std::shared_ptr<const routing::Consensus> consensus);
 
-  // The members of the mailbox's swarm: active storage nodes, whether or not
+  // The members of the mailbox's swarm: serving storage nodes, whether or not
   // they run just now. Fewer than swarm_size where the network has no more.
   std::vector<routing::NodeId> Members(const MailboxAddress& mailbox) const;
   bool IsMember(const MailboxAddress& mailbox,

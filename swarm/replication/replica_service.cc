@@ -16,7 +16,8 @@ const routing::NodeRecord* StorageNode(const routing::Consensus& consensus,
                                        const routing::Peer& peer) {
   if (!peer.tls_key.has_value()) return nullptr;
   for (const routing::NodeRecord& node : consensus.nodes()) {
-    if (node.storage_role && node.active &&
+    // Whoever gets or got messages of a mailbox may bring them.
+    if ((node.serving() || node.target()) &&
         node.storage.tls_key == *peer.tls_key) {
       return &node;
     }
