@@ -18,6 +18,7 @@ const routing::NodeRecord* StorageNode(const routing::Consensus& consensus,
                                        const routing::Peer& peer) {
   if (!peer.tls_key.has_value()) return nullptr;
   for (const routing::NodeRecord& node : consensus.nodes()) {
+    // Whoever gets or got messages of a mailbox may bring them.
     if ((node.serving() || node.target()) &&
         node.storage.tls_key == *peer.tls_key) {
       return &node;
