@@ -4,6 +4,7 @@
 
 #include "swarm/auth/limits.h"
 #include "swarm/proto/refusal.h"
+#include "swarm/store/admission.h"
 
 namespace messenger::swarm {
 namespace {
@@ -45,8 +46,10 @@ absl::Status Admit(const ValidWrite& write, const MailboxUsage& usage,
   }
   if (space.capacity_bytes > 0) {
     const uint64_t fill = space.used_bytes * 100 / space.capacity_bytes;
-    if (fill >= 95 || (stranger && fill >= 90) ||
-        (stranger && fill >= 80 && usage.bytes > space.median_mailbox_bytes)) {
+    if (fill >= kNoMessagesPercent ||
+        (stranger && fill >= kNoStrangersPercent) ||
+        (stranger && fill >= kCrowdedPercent &&
+         usage.bytes > space.median_mailbox_bytes)) {
       return Full(Refusal::NODE_FULL, "this node is short of space");
     }
   }
