@@ -217,6 +217,14 @@ uint64_t ItemIndex::HintsFor(const routing::NodeId& peer) const {
   return found == hints_.end() ? 0 : found->second;
 }
 
+std::vector<routing::NodeId> ItemIndex::PeersWithHints() const {
+  absl::MutexLock lock(&mutex_);
+  std::vector<routing::NodeId> peers;
+  for (const auto& [peer, hints] : hints_) peers.push_back(peer);
+  std::sort(peers.begin(), peers.end());
+  return peers;
+}
+
 MailboxState* ItemIndex::Change::Find(const MailboxAddress& mailbox) {
   const auto found = mailboxes_.find(mailbox);
   if (found != mailboxes_.end()) return &found->second;

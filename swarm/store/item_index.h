@@ -89,6 +89,7 @@ class ItemIndex final {
 
   uint64_t FilledIn(Shard shard) const;
   uint64_t HintsFor(const routing::NodeId& peer) const;
+  std::vector<routing::NodeId> PeersWithHints() const;
 
  private:
   using CellKey = std::pair<Shard, Window>;
