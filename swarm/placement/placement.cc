@@ -4,6 +4,31 @@
 #include <utility>
 
 namespace messenger::swarm {
+namespace {
+
+int CountIn(const std::vector<routing::NodeId>& members,
+            const std::set<routing::NodeId>& nodes) {
+  return static_cast<int>(std::count_if(
+      members.begin(), members.end(),
+      [&](const routing::NodeId& member) { return nodes.contains(member); }));
+}
+
+}  // namespace
+
+bool ShardMembers::in_transition() const {
+  return std::set<routing::NodeId>(serving.begin(), serving.end()) !=
+         std::set<routing::NodeId>(target.begin(), target.end());
+}
+
+std::vector<routing::NodeId> ShardMembers::all() const {
+  std::vector<routing::NodeId> nodes = serving;
+  for (const routing::NodeId& node : target) {
+    if (std::find(serving.begin(), serving.end(), node) == serving.end()) {
+      nodes.push_back(node);
+    }
+  }
+  return nodes;
+}
 
 Placement::Placement(std::shared_ptr<const routing::Consensus> consensus)
     : consensus_(std::move(consensus)) {
@@ -30,6 +55,23 @@ std::vector<routing::NodeId> Placement::Members(
   }
   shards_.emplace(shard, members);
   return members;
+}
+
+ShardMembers Placement::MembersOf(const MailboxAddress& mailbox) const {
+  const std::vector<routing::NodeId> members = Members(mailbox);
+  return {.serving = members, .target = members};
+}
+
+bool Placement::HasWriteQuorum(
+    const ShardMembers& members,
+    const std::set<routing::NodeId>& confirmed) const {
+  return CountIn(members.serving, confirmed) >= write_quorum() &&
+         CountIn(members.target, confirmed) >= write_quorum();
+}
+
+bool Placement::HasReadQuorum(const ShardMembers& members,
+                              const std::set<routing::NodeId>& answered) const {
+  return CountIn(members.serving, answered) >= read_quorum();
 }
 
 bool Placement::IsMember(const MailboxAddress& mailbox,

@@ -8,6 +8,7 @@
 #define SWARM_PLACEMENT_PLACEMENT_H_
 
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -20,6 +21,17 @@
 
 namespace messenger::swarm {
 
+// The nodes of one shard: those that hold what was stored, and those that will
+// when the change of members under way is done. Equal while there is none.
+struct ShardMembers {
+  std::vector<routing::NodeId> serving;
+  std::vector<routing::NodeId> target;
+
+  bool in_transition() const;
+  // Serving members, then those that are only targets.
+  std::vector<routing::NodeId> all() const;
+};
+
 class Placement final {
  public:
   explicit Placement(std::shared_ptr<const routing::Consensus> consensus);
@@ -29,6 +41,14 @@ class Placement final {
   std::vector<routing::NodeId> Members(const MailboxAddress& mailbox) const;
   bool IsMember(const MailboxAddress& mailbox,
                 const routing::NodeId& node) const;
+
+  ShardMembers MembersOf(const MailboxAddress& mailbox) const;
+  // W of each set have confirmed; R of the serving have answered. Other nodes
+  // in the argument do not count.
+  bool HasWriteQuorum(const ShardMembers& members,
+                      const std::set<routing::NodeId>& confirmed) const;
+  bool HasReadQuorum(const ShardMembers& members,
+                     const std::set<routing::NodeId>& answered) const;
 
   // Of the swarm size the network aims at, not of the members it has: a
   // network too small for W receipts stores nothing.
