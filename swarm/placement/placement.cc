@@ -15,21 +15,6 @@ int CountIn(const std::vector<routing::NodeId>& members,
 
 }  // namespace
 
-bool ShardMembers::in_transition() const {
-  return std::set<routing::NodeId>(serving.begin(), serving.end()) !=
-         std::set<routing::NodeId>(target.begin(), target.end());
-}
-
-std::vector<routing::NodeId> ShardMembers::all() const {
-  std::vector<routing::NodeId> nodes = serving;
-  for (const routing::NodeId& node : target) {
-    if (std::find(serving.begin(), serving.end(), node) == serving.end()) {
-      nodes.push_back(node);
-    }
-  }
-  return nodes;
-}
-
 Placement::Placement(std::shared_ptr<const routing::Consensus> consensus)
     : consensus_(std::move(consensus)) {
   for (const routing::NodeRecord& node : consensus_->nodes()) {
@@ -59,7 +44,7 @@ std::vector<routing::NodeId> Placement::Members(
 
 ShardMembers Placement::MembersOf(const MailboxAddress& mailbox) const {
   const std::vector<routing::NodeId> members = Members(mailbox);
-  return {.serving = members, .target = members};
+  return {.serving = members, .target = members, .all = members};
 }
 
 bool Placement::HasWriteQuorum(

@@ -26,10 +26,10 @@ namespace messenger::swarm {
 struct ShardMembers {
   std::vector<routing::NodeId> serving;
   std::vector<routing::NodeId> target;
-
-  bool in_transition() const;
   // Serving members, then those that are only targets.
-  std::vector<routing::NodeId> all() const;
+  std::vector<routing::NodeId> all;
+
+  bool in_transition() const { return serving != target; }
 };
 
 class Placement final {
