@@ -233,7 +233,8 @@ class Bench {
     const size_t count = messages.size();
     routing::EventLoop core(routing::SystemClock());
     routing::EventLoop disk(routing::SystemClock());
-    swarm::GroupCommitter committer(*store_, core, disk);
+    const routing::SystemClock clock;
+    swarm::GroupCommitter committer(*store_, clock, core, disk);
     std::thread writer([&disk] { disk.RunUntilStopped(); });
     size_t submitted = 0;
     size_t stored = 0;
