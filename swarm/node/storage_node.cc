@@ -128,6 +128,11 @@ void StorageNode::NoteHint(const routing::NodeId& peer, const ItemKey& item) {
       });
 }
 
+void StorageNode::DropDamagedItem(const ItemKey& item) {
+  // What is not done now is found again.
+  committer_.Submit(DropDamaged{item}, [](const auto&) {});
+}
+
 void StorageNode::ScheduleExpire(absl::Duration delay) {
   expire_timer_ = options_.core.RunAfter(delay, [this] {
     // By a clock that is off, nothing is forgotten.

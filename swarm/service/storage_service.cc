@@ -408,6 +408,9 @@ absl::Status StorageService::ListPage(const ValidRetrieval& retrieval,
     out.set_payload(std::move(message.payload));
     out.set_expiry_ms(message.expiry_ms);
     out.set_signature(SignatureIn(message.proof));
+    if (message.author_expiry_ms != message.expiry_ms) {
+      out.set_author_expiry_ms(message.author_expiry_ms);
+    }
   }
   retrieved.set_next_cursor(cursor);
   retrieved.set_more(page.more);
