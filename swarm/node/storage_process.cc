@@ -134,8 +134,8 @@ absl::Status StorageProcess::Listen() {
                                 {.listen_address = options_.listen_address,
                                  .identity = tls_,
                                  .executor = options_.executor,
-                                 .limits = limits,
-                                 .recorder = options_.recorder}));
+                                 .recorder = options_.recorder,
+                                 .limits = limits}));
   late_.Announce(std::string(routing::kEndpointHandleMethod),
                  {.max_request_bytes = routing::kMaxEndpointMessageBytes,
                   .max_concurrent = kMaxConcurrentRequests},
