@@ -67,6 +67,11 @@ StorageNode::StorageNode(const Options& options)
                    [this](Shard shard) {
                      return options_.without_repair || repair_.Holds(shard);
                    },
+               .filling =
+                   [this] {
+                     return !options_.without_repair &&
+                            repair_.ReadyEpoch() == 0;
+                   },
                .clock_fit = [this] { return !repair_.cluster_clock().unfit(); },
                .on_damaged_item =
                    [this](const ItemKey& item) {

@@ -189,6 +189,7 @@ void StorageService::Handle(uint8_t service, std::string request,
       break;
     case v1::ClientRequest::kTime:
       response.mutable_time()->set_now_ms(Milliseconds(options_.clock.Now()));
+      response.mutable_time()->set_filling(options_.health.filling());
       break;
     case v1::ClientRequest::REQUEST_NOT_SET:
       status = absl::InvalidArgumentError("unknown kind of request");

@@ -79,7 +79,9 @@ class Prober {
                  kRequestTimeout},
                 [this, node](absl::StatusOr<std::string> reply,
                              const routing::RequestRoute&) {
-                  if (reply.ok()) {
+                  swarm::v1::ClientResponse response;
+                  if (reply.ok() && response.ParseFromString(*reply) &&
+                      response.has_time() && !response.time().filling()) {
                     ++readiness_.answering_storage_nodes;
                   } else {
                     asking_.erase(node);
