@@ -56,8 +56,7 @@ void Ledger::Deleting(const std::vector<swarm::MessageId>& ids,
   for (const swarm::MessageId& id : ids) {
     const auto it = messages_.find(id);
     if (it == messages_.end()) continue;
-    it->second.may_end =
-        std::min(it->second.may_end, std::max(effective, now));
+    it->second.may_end = std::min(it->second.may_end, std::max(effective, now));
   }
 }
 
@@ -153,11 +152,11 @@ void Ledger::Read(int device, const Reading& reading, absl::Time now) {
       ++figures_.missed_by_hiding;
       continue;
     }
-    Violate("lost", absl::StrCat(
-                        Short(id), " of mailbox ", reader.mailbox, ", sent ",
-                        absl::FormatDuration(reading.begun - message.sent),
-                        " before, is not in a complete reading of device ",
-                        device, reading.final_reading ? " (final)" : ""));
+    Violate("lost",
+            absl::StrCat(Short(id), " of mailbox ", reader.mailbox, ", sent ",
+                         absl::FormatDuration(reading.begun - message.sent),
+                         " before, is not in a complete reading of device ",
+                         device, reading.final_reading ? " (final)" : ""));
   }
 }
 
@@ -183,8 +182,8 @@ void Ledger::GotRecord(const std::string& name, uint64_t confirmed_before,
     Violate("record", absl::StrCat("version ", seq, " was written by nobody"));
   }
   if (seq < confirmed_before) {
-    Violate("record", absl::StrCat("version ", seq, " after ",
-                                   confirmed_before, " was confirmed"));
+    Violate("record", absl::StrCat("version ", seq, " after ", confirmed_before,
+                                   " was confirmed"));
   }
 }
 

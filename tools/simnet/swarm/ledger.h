@@ -67,9 +67,9 @@ class Ledger final {
     uint64_t sent = 0;
     uint64_t readings = 0;
     uint64_t complete_readings = 0;
-    uint64_t messages_read = 0;   // first time by a device
-    uint64_t repeats = 0;         // again by a device; it shows one
-    uint64_t deleted = 0;         // ids of confirmed deletions
+    uint64_t messages_read = 0;        // first time by a device
+    uint64_t repeats = 0;              // again by a device; it shows one
+    uint64_t deleted = 0;              // ids of confirmed deletions
     uint64_t read_after_deletion = 0;  // before members had told each other
     uint64_t missed_by_hiding = 0;
     uint64_t records_written = 0;

@@ -2,6 +2,7 @@
 
 #include "tools/simnet/swarm/ledger.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,8 +27,8 @@ class LedgerTest : public ::testing::Test {
   }
   // Begun at `from`, confirmed a second later, lives for an hour.
   void Send(char name, int from, int life = 3600) {
-    ledger_.Sending(kMailbox, Id(name), At(from + life), At(from));
-    ledger_.Sent(Id(name), At(from + 1));
+    ledger_->Sending(kMailbox, Id(name), At(from + life), At(from));
+    ledger_->Sent(Id(name), At(from + 1));
   }
   // Takes a second, too.
   void Read(const std::string& names, int from, bool complete = true,
@@ -37,27 +38,27 @@ class LedgerTest : public ::testing::Test {
     reading.complete = complete;
     reading.final_reading = final_reading;
     for (const char name : names) reading.ids.push_back(Id(name));
-    ledger_.Read(device_, reading, At(from + 1));
+    ledger_->Read(device_, reading, At(from + 1));
   }
   // The checks that failed, in order.
   std::string Broken() const {
     std::string all;
-    for (const Violation& violation : ledger_.violations()) {
+    for (const Violation& violation : ledger_->violations()) {
       all += (all.empty() ? "" : " ") + violation.check;
     }
     return all;
   }
 
-  Ledger ledger_{Ledger::Rules{}};
-  int device_ = ledger_.AddDevice(kMailbox);
+  std::optional<Ledger> ledger_{Ledger::Rules{}};
+  int device_ = ledger_->AddDevice(kMailbox);
 };
 
 TEST_F(LedgerTest, SentAndReadIsFine) {
   Send('a', 0);
   Read("a", 10);
   EXPECT_EQ(Broken(), "");
-  EXPECT_EQ(ledger_.figures().sent, 1u);
-  EXPECT_EQ(ledger_.figures().messages_read, 1u);
+  EXPECT_EQ(ledger_->figures().sent, 1u);
+  EXPECT_EQ(ledger_->figures().messages_read, 1u);
 }
 
 TEST_F(LedgerTest, SentAndNotInACompleteReadingIsLost) {
@@ -82,7 +83,7 @@ TEST_F(LedgerTest, WhatWasReadNeedNotBeReadAgain) {
 TEST_F(LedgerTest, ReinstalledDeviceMustReadAgain) {
   Send('a', 0);
   Read("a", 10);
-  ledger_.Reinstall(device_);
+  ledger_->Reinstall(device_);
   Read("", 20);
   EXPECT_EQ(Broken(), "lost");
 }
@@ -90,13 +91,13 @@ TEST_F(LedgerTest, ReinstalledDeviceMustReadAgain) {
 TEST_F(LedgerTest, EveryDeviceReadsEverything) {
   Send('a', 0);
   Read("a", 10);
-  device_ = ledger_.AddDevice(kMailbox);
+  device_ = ledger_->AddDevice(kMailbox);
   Read("", 20);
   EXPECT_EQ(Broken(), "lost");
 }
 
 TEST_F(LedgerTest, UnconfirmedMayBeThereOrNot) {
-  ledger_.Sending(kMailbox, Id('a'), At(3600), At(0));
+  ledger_->Sending(kMailbox, Id('a'), At(3600), At(0));
   Read("", 10);
   Read("a", 20);
   Read("", 30);
@@ -115,13 +116,13 @@ TEST_F(LedgerTest, PhantomIsNoticed) {
 }
 
 TEST_F(LedgerTest, MessageOfAnotherMailboxIsAPhantom) {
-  ledger_.Sending(kOther, Id('a'), At(3600), At(0));
+  ledger_->Sending(kOther, Id('a'), At(3600), At(0));
   Read("a", 10);
   EXPECT_EQ(Broken(), "phantom");
 }
 
 TEST_F(LedgerTest, ConfirmationOfWhatNobodySentIsAPhantom) {
-  ledger_.Sent(Id('a'), At(0));
+  ledger_->Sent(Id('a'), At(0));
   EXPECT_EQ(Broken(), "phantom");
 }
 
@@ -136,15 +137,15 @@ TEST_F(LedgerTest, AgainInALaterReadingIsARepeat) {
   Read("a", 10);
   Read("a", 20);
   EXPECT_EQ(Broken(), "");
-  EXPECT_EQ(ledger_.figures().repeats, 1u);
+  EXPECT_EQ(ledger_->figures().repeats, 1u);
 }
 
 TEST_F(LedgerTest, RetryIsTheSameMessage) {
   Send('a', 0);
   Send('a', 100);
-  EXPECT_EQ(ledger_.figures().begun, 1u);
-  EXPECT_EQ(ledger_.figures().sent, 1u);
-  EXPECT_EQ(ledger_.Find(Id('a'))->expiry, At(3600));
+  EXPECT_EQ(ledger_->figures().begun, 1u);
+  EXPECT_EQ(ledger_->figures().sent, 1u);
+  EXPECT_EQ(ledger_->Find(Id('a'))->expiry, At(3600));
 }
 
 TEST_F(LedgerTest, ExpiredMayBeGone) {
@@ -168,9 +169,9 @@ TEST_F(LedgerTest, ReadMoreThanAMinuteAfterItsExpiryIsLate) {
 }
 
 TEST_F(LedgerTest, ClockErrorWidensTheMargins) {
-  ledger_.~Ledger();
-  new (&ledger_) Ledger({.clock_error = absl::Seconds(30)});
-  device_ = ledger_.AddDevice(kMailbox);
+  ledger_.emplace(
+      Ledger::Rules{.clock_error = absl::Seconds(30), .hiding_members = false});
+  device_ = ledger_->AddDevice(kMailbox);
   Send('a', 0, /*life=*/100);
   Read("", 11);  // may be gone 90 s before
   Read("a", 189);
@@ -181,7 +182,7 @@ TEST_F(LedgerTest, ClockErrorWidensTheMargins) {
 
 TEST_F(LedgerTest, DeletionThatWasAskedForMayHaveHappened) {
   Send('a', 0);
-  ledger_.Deleting({Id('a')}, absl::InfinitePast(), At(5));
+  ledger_->Deleting({Id('a')}, absl::InfinitePast(), At(5));
   Read("", 10);
   Read("a", 20);
   EXPECT_EQ(Broken(), "");
@@ -189,22 +190,22 @@ TEST_F(LedgerTest, DeletionThatWasAskedForMayHaveHappened) {
 
 TEST_F(LedgerTest, ConfirmedDeletionBindsTheFinalReading) {
   Send('a', 0);
-  ledger_.Deleting({Id('a')}, absl::InfinitePast(), At(5));
-  ledger_.Deleted({Id('a')}, absl::InfinitePast(), At(6));
+  ledger_->Deleting({Id('a')}, absl::InfinitePast(), At(5));
+  ledger_->Deleted({Id('a')}, absl::InfinitePast(), At(6));
   Read("a", 10);
   EXPECT_EQ(Broken(), "");
-  EXPECT_EQ(ledger_.figures().read_after_deletion, 1u);
+  EXPECT_EQ(ledger_->figures().read_after_deletion, 1u);
   Read("a", 20, /*complete=*/true, /*final_reading=*/true);
   EXPECT_EQ(Broken(), "resurrected");
 }
 
 TEST_F(LedgerTest, ShorterLifeEndsWhenItIsTo) {
   Send('a', 0);
-  ledger_.Deleting({Id('a')}, At(500), At(5));
-  ledger_.Deleted({Id('a')}, At(500), At(6));
+  ledger_->Deleting({Id('a')}, At(500), At(5));
+  ledger_->Deleted({Id('a')}, At(500), At(6));
   Read("a", 499, true, /*final_reading=*/true);
   EXPECT_EQ(Broken(), "");
-  ledger_.Reinstall(device_);
+  ledger_->Reinstall(device_);
   Read("", 100);
   EXPECT_EQ(Broken(), "lost");
   Read("a", 501, true, /*final_reading=*/true);
@@ -214,8 +215,8 @@ TEST_F(LedgerTest, ShorterLifeEndsWhenItIsTo) {
 TEST_F(LedgerTest, PurgeEndsWhatExpiresByItsTime) {
   Send('a', 0, /*life=*/1000);
   Send('b', 0, /*life=*/2000);
-  ledger_.Purging(kMailbox, At(1500), At(5));
-  ledger_.Purged(kMailbox, At(1500), At(6));
+  ledger_->Purging(kMailbox, At(1500), At(5));
+  ledger_->Purged(kMailbox, At(1500), At(6));
   Read("b", 10, true, /*final_reading=*/true);
   EXPECT_EQ(Broken(), "");
   Read("a", 10, true, /*final_reading=*/true);
@@ -223,7 +224,7 @@ TEST_F(LedgerTest, PurgeEndsWhatExpiresByItsTime) {
 }
 
 TEST_F(LedgerTest, PurgeIsAboutWhatIsYetToArrive) {
-  ledger_.Purging(kMailbox, At(1500), At(5));
+  ledger_->Purging(kMailbox, At(1500), At(5));
   Send('a', 10, /*life=*/1000);
   Read("", 20);
   EXPECT_EQ(Broken(), "");
@@ -231,49 +232,49 @@ TEST_F(LedgerTest, PurgeIsAboutWhatIsYetToArrive) {
 
 TEST_F(LedgerTest, PurgeSparesWhatExpiresLater) {
   Send('a', 0, /*life=*/2000);
-  ledger_.Purging(kMailbox, At(1500), At(5));
+  ledger_->Purging(kMailbox, At(1500), At(5));
   Read("", 20);
   EXPECT_EQ(Broken(), "lost");
 }
 
 TEST_F(LedgerTest, HidingMembersExcuseAllButTheFinalReading) {
-  ledger_.~Ledger();
-  new (&ledger_) Ledger({.hiding_members = true});
-  device_ = ledger_.AddDevice(kMailbox);
+  ledger_.emplace(Ledger::Rules{.clock_error = absl::ZeroDuration(),
+                                .hiding_members = true});
+  device_ = ledger_->AddDevice(kMailbox);
   Send('a', 0);
   Read("", 10);
   EXPECT_EQ(Broken(), "");
-  EXPECT_EQ(ledger_.figures().missed_by_hiding, 1u);
+  EXPECT_EQ(ledger_->figures().missed_by_hiding, 1u);
   Read("", 20, true, /*final_reading=*/true);
   EXPECT_EQ(Broken(), "lost");
 }
 
 TEST_F(LedgerTest, NewestConfirmedRecordIsRead) {
-  ledger_.PuttingRecord("r", 1);
-  ledger_.PutRecordDone("r", 1);
-  ledger_.PuttingRecord("r", 2);
-  ledger_.GotRecord("r", ledger_.ConfirmedRecord("r"), 1);
-  ledger_.GotRecord("r", ledger_.ConfirmedRecord("r"), 2);
+  ledger_->PuttingRecord("r", 1);
+  ledger_->PutRecordDone("r", 1);
+  ledger_->PuttingRecord("r", 2);
+  ledger_->GotRecord("r", ledger_->ConfirmedRecord("r"), 1);
+  ledger_->GotRecord("r", ledger_->ConfirmedRecord("r"), 2);
   EXPECT_EQ(Broken(), "");
 }
 
 TEST_F(LedgerTest, OlderRecordThanConfirmedIsNoticed) {
-  ledger_.PuttingRecord("r", 1);
-  ledger_.PuttingRecord("r", 2);
-  ledger_.PutRecordDone("r", 2);
-  ledger_.GotRecord("r", ledger_.ConfirmedRecord("r"), 1);
+  ledger_->PuttingRecord("r", 1);
+  ledger_->PuttingRecord("r", 2);
+  ledger_->PutRecordDone("r", 2);
+  ledger_->GotRecord("r", ledger_->ConfirmedRecord("r"), 1);
   EXPECT_EQ(Broken(), "record");
 }
 
 TEST_F(LedgerTest, MissingRecordIsNoticed) {
-  ledger_.PuttingRecord("r", 1);
-  ledger_.PutRecordDone("r", 1);
-  ledger_.GotRecord("r", ledger_.ConfirmedRecord("r"), 0);
+  ledger_->PuttingRecord("r", 1);
+  ledger_->PutRecordDone("r", 1);
+  ledger_->GotRecord("r", ledger_->ConfirmedRecord("r"), 0);
   EXPECT_EQ(Broken(), "record");
 }
 
 TEST_F(LedgerTest, InventedRecordIsNoticed) {
-  ledger_.GotRecord("r", 0, 7);
+  ledger_->GotRecord("r", 0, 7);
   EXPECT_EQ(Broken(), "record");
 }
 
@@ -281,9 +282,9 @@ TEST_F(LedgerTest, SaysWhatMustExist) {
   Send('a', 0);
   Send('b', 0, /*life=*/100);
   Send('c', 0);
-  ledger_.Deleting({Id('c')}, absl::InfinitePast(), At(5));
-  ledger_.Sending(kMailbox, Id('d'), At(3600), At(0));
-  EXPECT_EQ(ledger_.MessagesThatMustExist(At(90)),
+  ledger_->Deleting({Id('c')}, absl::InfinitePast(), At(5));
+  ledger_->Sending(kMailbox, Id('d'), At(3600), At(0));
+  EXPECT_EQ(ledger_->MessagesThatMustExist(At(90)),
             std::vector<swarm::MessageId>{Id('a')});
 }
 

@@ -53,8 +53,7 @@ TEST_F(ProcessExecutorTest, PauseHoldsWhatBecomesDue) {
 }
 
 TEST_F(ProcessExecutorTest, TimerCancelledWhileHeldDoesNotRun) {
-  const routing::TimerId timer =
-      process_.RunAfter(absl::Seconds(1), Note('a'));
+  const routing::TimerId timer = process_.RunAfter(absl::Seconds(1), Note('a'));
   process_.Pause();
   base_.RunFor(absl::Seconds(2));
   process_.Cancel(timer);
