@@ -40,7 +40,7 @@ enum class SigningDomain : uint8_t {
   kChannelRequest = 14,
   kUploadToken = 15,
   kPeerHandshake = 16,
-  kStorageStatus = 17,
+  kStorageReport = 17,
   kRegistration = 18,
   kPurge = 19,
 };

@@ -56,7 +56,8 @@ absl::StatusOr<NodeRecord> ReadNode(const ConsensusHeader& header,
                                     absl::string_view entry_bytes,
                                     const Consensus* known) {
   ASSIGN_OR_RETURN(const ConsensusEntry entry, ParseEntry(entry_bytes));
-  if (entry.since > header.valid_after) {
+  if (entry.since > header.valid_after ||
+      entry.down_since > header.valid_after) {
     return absl::InvalidArgumentError("consensus entry from the future");
   }
   ASSIGN_OR_RETURN(const NodeId id, NodeIdOfDescriptor(entry.descriptor));
@@ -77,12 +78,14 @@ absl::StatusOr<NodeRecord> ReadNode(const ConsensusHeader& header,
     }
     record = RecordOf(std::move(descriptor));
   }
-  if (entry.active && !record.storage_role) {
-    return absl::InvalidArgumentError("active node without storage");
+  if ((entry.storage_state != StorageState::kNone) != record.storage_role) {
+    return absl::InvalidArgumentError(
+        "storage state and storage role do not fit");
   }
-  record.running = entry.running;
-  record.active = entry.active;
+  record.running = !entry.down_since.has_value();
+  record.storage_state = entry.storage_state;
   record.since = entry.since;
+  record.down_since = entry.down_since;
   return record;
 }
 
@@ -147,6 +150,7 @@ absl::StatusOr<std::shared_ptr<const Consensus>> Consensus::Verify(
     return absl::InvalidArgumentError(
         "consensus entries do not fit the header");
   }
+  bool changing = false;
   consensus->nodes_.reserve(consensus->entries_.size());
   for (const std::string& entry : consensus->entries_) {
     ASSIGN_OR_RETURN(NodeRecord node, ReadNode(header, entry, known));
@@ -154,7 +158,12 @@ absl::StatusOr<std::shared_ptr<const Consensus>> Consensus::Verify(
         !(consensus->nodes_.back().id < node.id)) {
       return absl::InvalidArgumentError("consensus entries out of order");
     }
+    changing |= node.serving() != node.target();
     consensus->nodes_.push_back(std::move(node));
+  }
+  if (changing != (header.transition_epoch != 0)) {
+    return absl::InvalidArgumentError(
+        "storage states do not fit the transition in the header");
   }
 
   consensus->epoch_ = header.epoch;
@@ -164,6 +173,8 @@ absl::StatusOr<std::shared_ptr<const Consensus>> Consensus::Verify(
   consensus->params_ = header.params;
   consensus->valid_after_ = header.valid_after;
   consensus->valid_until_ = header.valid_until;
+  consensus->transition_epoch_ = header.transition_epoch;
+  consensus->transition_since_ = header.transition_since;
   for (size_t i = 0; i < consensus->nodes_.size(); ++i) {
     consensus->by_tls_key_.push_back(i);
   }

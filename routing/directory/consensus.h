@@ -22,6 +22,7 @@
 #include "crypto/sign/ed25519.h"
 #include "routing/directory/descriptor.h"
 #include "routing/directory/network_params.h"
+#include "routing/directory/storage_state.h"
 #include "routing/onion/setup.h"
 
 namespace messenger::routing {
@@ -53,13 +54,19 @@ struct NodeRecord {
   bool storage_role = false;
   // Most authorities reached it lately: fit for a path right now.
   bool running = false;
-  // Counts for the formation of swarms, also while it is not running.
-  bool active = false;
+  // Whether and how it counts for the formation of swarms, also while it is
+  // not running. kNone exactly without the storage role.
+  StorageState storage_state = StorageState::kNone;
   absl::Time since;  // In the consensus without a gap since then.
+  std::optional<absl::Time> down_since;  // Nothing while it is running.
   OnionKeys onion_keys;
   KemKeys kem_keys;
   std::string software;
   uint32_t capacity_mib = 0;
+
+  // In the set of nodes that hold what was stored, and in the set that will.
+  bool serving() const { return IsServing(storage_state); }
+  bool target() const { return IsTarget(storage_state); }
 };
 
 class Consensus final {
@@ -83,6 +90,14 @@ class Consensus final {
   const NetworkParams& params() const { return params_; }
   absl::Time valid_after() const { return valid_after_; }
   absl::Time valid_until() const { return valid_until_; }
+  // The epoch in which the pending change of storage members began or last
+  // changed its target; 0 exactly if serving and target set are equal. Never
+  // falls but to 0.
+  uint64_t transition_epoch() const { return transition_epoch_; }
+  // When the consensus of that epoch became valid; nothing if none is pending.
+  std::optional<absl::Time> transition_since() const {
+    return transition_since_;
+  }
 
   // Sorted by id.
   absl::Span<const NodeRecord> nodes() const { return nodes_; }
@@ -114,6 +129,8 @@ class Consensus final {
   NetworkParams params_;
   absl::Time valid_after_;
   absl::Time valid_until_;
+  uint64_t transition_epoch_ = 0;
+  std::optional<absl::Time> transition_since_;
   std::vector<NodeRecord> nodes_;
   std::vector<size_t> by_tls_key_;  // Indices into `nodes_`.
   std::string wire_;

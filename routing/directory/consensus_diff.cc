@@ -13,8 +13,8 @@
 namespace messenger::routing {
 namespace {
 
-// status u8 | since u64, at the beginning of an entry.
-constexpr size_t kStatusBytes = 9;
+// status u8 | since u64 | down since u64, at the beginning of an entry.
+constexpr size_t kStatusBytes = 17;
 
 }  // namespace
 

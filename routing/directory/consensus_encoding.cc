@@ -10,9 +10,10 @@ namespace {
 using crypto::ByteReader;
 using crypto::ByteWriter;
 
-constexpr uint8_t kVersion = 1;
+constexpr uint8_t kVersion = 2;
 constexpr uint8_t kRunning = 1;
-constexpr uint8_t kActive = 2;
+constexpr int kStateShift = 1;
+constexpr uint8_t kLastState = static_cast<uint8_t>(StorageState::kLeaving);
 constexpr uint64_t kMaxUnixMillis = 253402300799999;
 // Of a descriptor: version u8 | network id 32 | node id 32.
 constexpr size_t kNodeIdOffset = 33;
@@ -30,8 +31,20 @@ bool ReadTime(ByteReader& reader, absl::Time& time) {
   return true;
 }
 
+// Zero is no time.
+bool ReadOptionalTime(ByteReader& reader, std::optional<absl::Time>& time) {
+  absl::Time value;
+  if (!ReadTime(reader, value)) return false;
+  if (value != absl::UnixEpoch()) time = value;
+  return true;
+}
+
 uint64_t Millis(absl::Time time) {
   return static_cast<uint64_t>(absl::ToUnixMillis(time));
+}
+
+uint64_t Millis(const std::optional<absl::Time>& time) {
+  return time.has_value() ? Millis(*time) : 0;
 }
 
 }  // namespace
@@ -45,6 +58,8 @@ std::string EncodeHeader(const ConsensusHeader& header) {
       .U64(Millis(header.valid_after))
       .U64(Millis(header.valid_until))
       .Bytes(header.params.Encode())
+      .U64(header.transition_epoch)
+      .U64(Millis(header.transition_since))
       .U32(header.node_count)
       .Bytes(header.nodes_root.bytes())
       .Take();
@@ -64,6 +79,13 @@ absl::StatusOr<ConsensusHeader> ParseHeader(absl::string_view bytes) {
     return malformed;
   }
   ASSIGN_OR_RETURN(header.params, NetworkParams::Read(reader));
+  header.transition_epoch = reader.U64();
+  if (!ReadOptionalTime(reader, header.transition_since) ||
+      (header.transition_epoch != 0) != header.transition_since.has_value() ||
+      header.transition_epoch > header.epoch ||
+      header.transition_since > header.valid_after) {
+    return malformed;
+  }
   header.node_count = reader.U32();
   header.nodes_root = ReadFixed<crypto::Digest256>(reader);
   if (!reader.Finish().ok()) return malformed;
@@ -76,8 +98,11 @@ crypto::Digest256 ConsensusHash(absl::string_view header) {
 
 std::string EncodeEntry(const ConsensusEntry& entry) {
   return ByteWriter()
-      .U8((entry.running ? kRunning : 0) | (entry.active ? kActive : 0))
+      .U8(static_cast<uint8_t>((entry.down_since.has_value() ? 0 : kRunning) |
+                               static_cast<uint8_t>(entry.storage_state)
+                                   << kStateShift))
       .U64(Millis(entry.since))
+      .U64(Millis(entry.down_since))
       .Var16(entry.descriptor)
       .Take();
 }
@@ -88,11 +113,13 @@ absl::StatusOr<ConsensusEntry> ParseEntry(absl::string_view bytes) {
   ByteReader reader(bytes);
   ConsensusEntry entry;
   const uint8_t status = reader.U8();
-  if ((status & ~(kRunning | kActive)) != 0 || !ReadTime(reader, entry.since)) {
+  const uint8_t state = status >> kStateShift;
+  if (state > kLastState || !ReadTime(reader, entry.since) ||
+      !ReadOptionalTime(reader, entry.down_since) ||
+      ((status & kRunning) != 0) == entry.down_since.has_value()) {
     return malformed;
   }
-  entry.running = (status & kRunning) != 0;
-  entry.active = (status & kActive) != 0;
+  entry.storage_state = static_cast<StorageState>(state);
   entry.descriptor = reader.Var16();
   if (!reader.Finish().ok()) return malformed;
   return entry;

@@ -7,6 +7,7 @@
 #define ROUTING_DIRECTORY_CONSENSUS_ENCODING_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -15,6 +16,7 @@
 #include "absl/types/span.h"
 #include "crypto/hash/hash.h"
 #include "routing/directory/network_params.h"
+#include "routing/directory/storage_state.h"
 #include "routing/onion/node_id.h"
 #include "routing/runtime/network_config.h"
 
@@ -27,6 +29,10 @@ struct ConsensusHeader {
   absl::Time valid_after;
   absl::Time valid_until;
   NetworkParams params;
+  // When the pending change of storage members got its present target; 0 and
+  // nothing if none is pending.
+  uint64_t transition_epoch = 0;
+  std::optional<absl::Time> transition_since;
   uint32_t node_count = 0;
   crypto::Digest256 nodes_root;
 };
@@ -40,9 +46,9 @@ absl::StatusOr<ConsensusHeader> ParseHeader(absl::string_view bytes);
 crypto::Digest256 ConsensusHash(absl::string_view header);
 
 struct ConsensusEntry {
-  bool running = false;
-  bool active = false;
+  StorageState storage_state = StorageState::kNone;
   absl::Time since;
+  std::optional<absl::Time> down_since;  // Nothing: it is running.
   absl::string_view descriptor;  // Signed bytes; must outlive the entry.
 };
 

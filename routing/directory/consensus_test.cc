@@ -92,7 +92,8 @@ TEST_F(ConsensusTest, ShowsWhatWasSigned) {
     const NodeRecord* node = consensus.Find(net_.node(i).id());
     ASSERT_NE(node, nullptr);
     EXPECT_EQ(node->link.address, "sim:" + std::to_string(i));
-    EXPECT_TRUE(node->running && node->active && node->relay);
+    EXPECT_TRUE(node->running && node->serving() && node->target());
+    EXPECT_TRUE(node->relay);
     EXPECT_EQ(consensus.FindByTlsKey(node->link.tls_key), node);
     EXPECT_EQ(node->storage_key, net_.node(i).storage_key.public_key());
   }
@@ -330,7 +331,7 @@ TEST_F(ConsensusDiffTest, GivesExactlyTheNewDocument) {
             node.descriptor.capacity_mib += 1;
             break;
           case 2:
-            node.active = false;
+            node.storage_state = StorageState::kWaiting;
             node.descriptor.nickname = "renamed";
             break;
         }

@@ -8,15 +8,18 @@
 #include <vector>
 
 #include "absl/strings/str_split.h"
+#include "crypto/base/bytes.h"
 #include "crypto/base/hex.h"
 #include "crypto/base/testing/status_matchers.h"
 #include "crypto/identity/account_keys.h"
 #include "crypto/random/testing/seeded_random.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "swarm/auth/item.h"
 #include "swarm/auth/mailbox.h"
 #include "swarm/auth/receipt.h"
 #include "swarm/auth/record.h"
+#include "swarm/auth/registration.h"
 #include "swarm/auth/request_auth.h"
 
 namespace messenger::swarm {
@@ -40,7 +43,7 @@ std::map<std::string, std::string> Vectors() {
 
 TEST(AuthVectors, AllBytesAgreeWithAnIndependentModel) {
   std::map<std::string, std::string> v = Vectors();
-  ASSERT_EQ(v.size(), 18);
+  ASSERT_EQ(v.size(), 26);
   const auto account = *MailboxAddress::FromBytes(v["account"]);
   const auto pair =
       MailboxAddress::ForPair(*Ed25519PublicKey::FromBytes(v["read_key"]),
@@ -77,6 +80,7 @@ TEST(AuthVectors, AllBytesAgreeWithAnIndependentModel) {
                              .ns = MailboxNamespace::kInbox,
                              .timestamp_ms = 1'900'000'000'789,
                              .nonce = nonce,
+                             .effective_ms = 1'900'000'009'999,
                              .ids = {inbox_id, pair_id}};
   EXPECT_EQ(DeleteSignedBytes(deletion), v["delete_signed"]);
   EXPECT_EQ(DeletionId(deletion).bytes(), v["deletion_id"]);
@@ -90,6 +94,72 @@ TEST(AuthVectors, AllBytesAgreeWithAnIndependentModel) {
       v["record_signed"]);
   EXPECT_EQ(RecordId(account, MailboxNamespace::kPrekeyRecords, record).bytes(),
             v["record_id"]);
+  const PurgeTerms purge{.mailbox = pair,
+                         .ns = MailboxNamespace::kPairwise,
+                         .expiry_until_ms = 1'900'000'005'555,
+                         .timestamp_ms = 1'900'000'000'789,
+                         .nonce = nonce};
+  EXPECT_EQ(PurgeSignedBytes(purge), v["purge_signed"]);
+  EXPECT_EQ(PurgeId(purge).bytes(), v["purge_id"]);
+  const RegistrationTerms registration{.mailbox = pair,
+                                       .timestamp_ms = 1'900'000'000'789,
+                                       .proof_nonce = 0x0102030405060708};
+  EXPECT_EQ(RegistrationSignedBytes(registration), v["registration_signed"]);
+  EXPECT_EQ(RegistrationId(registration).bytes(), v["registration_id"]);
+  EXPECT_EQ(FindRegistrationNonce(registration, 12, 0, 1 << 20),
+            crypto::ByteReader(v["registration_nonce_12"]).U64());
+  EXPECT_EQ(FindMessageNonce(inbox_id, account, 527'777, 12, 0, 1 << 20),
+            crypto::ByteReader(v["message_nonce_12"]).U64());
+  SetDigest one;
+  const ItemEntry first{ItemKind::kMessage, inbox_id, kExpiry};
+  one.Add(first);
+  EXPECT_EQ(one.ToBytes(), v["entry_hash_0"]);
+  SetDigest all;
+  all.Add({ItemKind::kMessage, pair_id, kExpiry});
+  all.Add({ItemKind::kDeletion, DeletionId(deletion), 1'902'678'400'789});
+  all.Add(one);
+  EXPECT_EQ(all.ToBytes(), v["set_digest"]);
+}
+
+TEST(SetDigest, IsTheSameInWhateverOrderTheSetCameAbout) {
+  crypto::SeededRandom random(2);
+  std::vector<ItemEntry> entries;
+  for (int i = 0; i < 200; ++i) {
+    entries.push_back({static_cast<ItemKind>(1 + random.Uniform(kItemKinds)),
+                       random.Fixed<ObjectId>(), random.U64() >> 12});
+  }
+  SetDigest forwards;
+  for (const ItemEntry& entry : entries) forwards.Add(entry);
+  SetDigest backwards;
+  for (size_t i = entries.size(); i > 0; --i) backwards.Add(entries[i - 1]);
+  EXPECT_EQ(forwards, backwards);
+  EXPECT_EQ(*SetDigest::FromBytes(forwards.ToBytes()), forwards);
+  for (const ItemEntry& entry : entries) {
+    SetDigest without = forwards;
+    without.Remove(entry);
+    EXPECT_NE(without, forwards);
+    without.Add(entry);
+    EXPECT_EQ(without, forwards);
+    backwards.Remove(entry);
+  }
+  EXPECT_EQ(backwards, SetDigest());
+  EXPECT_THAT(SetDigest::FromBytes("short"),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+}
+
+TEST(SetDigest, TellsKindsAndExpiriesApart) {
+  crypto::SeededRandom random(3);
+  const ItemEntry entry{ItemKind::kMessage, random.Fixed<ObjectId>(), 5};
+  SetDigest digest;
+  digest.Add(entry);
+  for (const ItemEntry& other :
+       {ItemEntry{ItemKind::kDeletion, entry.id, 5},
+        ItemEntry{ItemKind::kMessage, entry.id, 6},
+        ItemEntry{ItemKind::kMessage, random.Fixed<ObjectId>(), 5}}) {
+    SetDigest another;
+    another.Add(other);
+    EXPECT_NE(another, digest);
+  }
 }
 
 class AuthTest : public ::testing::Test {
@@ -213,6 +283,7 @@ TEST_F(AuthTest, ADeletionIsBoundToEverythingInIt) {
       .ns = MailboxNamespace::kInbox,
       .timestamp_ms = 4,
       .nonce = random_.Fixed<RequestNonce>(),
+      .effective_ms = 0,
       .ids = {random_.Fixed<MessageId>(), random_.Fixed<MessageId>()}};
   const auto signature = SignDelete(account_.signing_key(), terms);
   EXPECT_THAT(VerifyDelete(owner_keys_, terms, signature), IsOk());
@@ -220,6 +291,7 @@ TEST_F(AuthTest, ADeletionIsBoundToEverythingInIt) {
       [](DeleteTerms& t) { t.ns = MailboxNamespace::kPairwise; },
       [](DeleteTerms& t) { ++t.timestamp_ms; },
       [&](DeleteTerms& t) { t.nonce = random_.Fixed<RequestNonce>(); },
+      [](DeleteTerms& t) { ++t.effective_ms; },
       [](DeleteTerms& t) { t.ids.pop_back(); },
       [](DeleteTerms& t) { std::swap(t.ids[0], t.ids[1]); },
       [&](DeleteTerms& t) { t.ids.push_back(random_.Fixed<MessageId>()); },
@@ -232,6 +304,72 @@ TEST_F(AuthTest, ADeletionIsBoundToEverythingInIt) {
         << "edit " << i;
     EXPECT_NE(DeletionId(edited), DeletionId(terms)) << "edit " << i;
   }
+}
+
+TEST_F(AuthTest, APurgeIsBoundToEverythingInIt) {
+  const PurgeTerms terms{.mailbox = pair_,
+                         .ns = MailboxNamespace::kPairwise,
+                         .expiry_until_ms = 9,
+                         .timestamp_ms = 4,
+                         .nonce = random_.Fixed<RequestNonce>()};
+  const auto signature = SignPurge(read_key_, terms);
+  EXPECT_THAT(VerifyPurge(pair_keys_, terms, signature), IsOk());
+  EXPECT_THAT(VerifyPurge(owner_keys_, terms, signature),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  // The one who may write may not delete.
+  EXPECT_THAT(VerifyPurge(pair_keys_, terms, SignPurge(write_key_, terms)),
+              StatusIs(absl::StatusCode::kUnauthenticated));
+  const std::vector<std::function<void(PurgeTerms&)>> edits = {
+      [](PurgeTerms& t) { t.ns = MailboxNamespace::kInbox; },
+      [](PurgeTerms& t) { ++t.expiry_until_ms; },
+      [](PurgeTerms& t) { ++t.timestamp_ms; },
+      [&](PurgeTerms& t) { t.nonce = random_.Fixed<RequestNonce>(); },
+  };
+  for (size_t i = 0; i < edits.size(); ++i) {
+    PurgeTerms edited = terms;
+    edits[i](edited);
+    EXPECT_THAT(VerifyPurge(pair_keys_, edited, signature),
+                StatusIs(absl::StatusCode::kUnauthenticated))
+        << "edit " << i;
+    EXPECT_NE(PurgeId(edited), PurgeId(terms)) << "edit " << i;
+  }
+}
+
+TEST_F(AuthTest, ARegistrationIsTheReadersAndItsWorkIsForNothingElse) {
+  RegistrationTerms terms{.mailbox = pair_, .timestamp_ms = 4};
+  const auto nonce = FindRegistrationNonce(terms, 10, 0, 1 << 16);
+  ASSERT_TRUE(nonce.has_value());
+  terms.proof_nonce = *nonce;
+  EXPECT_GE(RegistrationWork(terms), 10);
+  const auto signature = SignRegistration(read_key_, terms);
+  EXPECT_THAT(VerifyRegistration(pair_keys_, terms, signature), IsOk());
+  EXPECT_THAT(VerifyRegistration(pair_keys_, terms,
+                                 SignRegistration(write_key_, terms)),
+              StatusIs(absl::StatusCode::kUnauthenticated));
+  const std::vector<std::function<void(RegistrationTerms&)>> edits = {
+      [](RegistrationTerms& t) { ++t.timestamp_ms; },
+      [](RegistrationTerms& t) { ++t.proof_nonce; },
+      [&](RegistrationTerms& t) { t.mailbox = inbox_; },
+  };
+  for (size_t i = 0; i < edits.size(); ++i) {
+    RegistrationTerms edited = terms;
+    edits[i](edited);
+    EXPECT_FALSE(VerifyRegistration(pair_keys_, edited, signature).ok())
+        << "edit " << i;
+    EXPECT_NE(RegistrationId(edited), RegistrationId(terms)) << "edit " << i;
+    EXPECT_LT(RegistrationWork(edited), 10) << "edit " << i;
+  }
+  EXPECT_EQ(FindRegistrationNonce(terms, 60, 0, 100), std::nullopt);
+}
+
+TEST_F(AuthTest, AMessagesWorkIsForOneMessageOneMailboxAndOneHour) {
+  const MessageId id = random_.Fixed<MessageId>();
+  const auto nonce = FindMessageNonce(id, inbox_, 7, 12, 0, 1 << 18);
+  ASSERT_TRUE(nonce.has_value());
+  EXPECT_GE(MessageWork(id, inbox_, 7, *nonce), 12);
+  EXPECT_LT(MessageWork(random_.Fixed<MessageId>(), inbox_, 7, *nonce), 12);
+  EXPECT_LT(MessageWork(id, pair_, 7, *nonce), 12);
+  EXPECT_LT(MessageWork(id, inbox_, 8, *nonce), 12);
 }
 
 TEST_F(AuthTest, ARecordIsBoundToEverythingInIt) {

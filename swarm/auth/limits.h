@@ -31,8 +31,9 @@ inline constexpr uint32_t kMaxPageRows = 256;
 // the rows. One message of kMaxPayloadBytes always fits.
 inline constexpr uint32_t kMaxPageBytes = 16 * 8'148 - 363;
 inline constexpr uint32_t kMinPageBytes = 4'096;
-// What a row costs besides its payload, at most; counted against a page.
-inline constexpr size_t kRowOverheadBytes = 64;
+// What a row costs besides its payload, at most, its signature included; counted
+// against a page.
+inline constexpr size_t kRowOverheadBytes = 132;
 inline constexpr size_t kRecordOverheadBytes = 160;
 
 // A tombstone outlives the message by this; that of a message nobody has seen

@@ -8,6 +8,7 @@
 #define SWARM_PLACEMENT_PLACEMENT_H_
 
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -15,33 +16,75 @@
 #include "absl/synchronization/mutex.h"
 #include "routing/directory/consensus.h"
 #include "routing/onion/node_id.h"
+#include "swarm/auth/item.h"
 #include "swarm/auth/mailbox.h"
 #include "swarm/placement/rendezvous.h"
 
 namespace messenger::swarm {
 
+// The members of one shard. While the directory is in transition there are two
+// sets of them (design/0003): those that serve it, and those that will.
+struct ShardMembers {
+  std::vector<routing::NodeId> serving;  // S, best first
+  std::vector<routing::NodeId> target;   // T, best first
+  // Whoever is in one of them: S, then those of T that are not in S.
+  std::vector<routing::NodeId> all;
+
+  bool in_transition() const { return serving != target; }
+  bool Has(const routing::NodeId& node) const;
+};
+
 class Placement final {
  public:
   explicit Placement(std::shared_ptr<const routing::Consensus> consensus);
 
-  // The members of the mailbox's swarm: active storage nodes, whether or not
-  // they run just now. Fewer than swarm_size where the network has no more.
+  // Whether or not they run just now. Fewer than swarm_size where the network
+  // has no more.
+  ShardMembers MembersOf(Shard shard) const;
+  ShardMembers MembersOf(const MailboxAddress& mailbox) const {
+    return MembersOf(ShardOf(mailbox));
+  }
+  // MembersOf(mailbox).all.
   std::vector<routing::NodeId> Members(const MailboxAddress& mailbox) const;
   bool IsMember(const MailboxAddress& mailbox,
                 const routing::NodeId& node) const;
+
+  // Shards of which `node` is a member, in S or in T; rising. Computed for all
+  // nodes when first asked for: some 4,096 rankings.
+  std::vector<Shard> ShardsOf(const routing::NodeId& node) const;
+  // Shards of which both are members.
+  std::vector<Shard> SharedShards(const routing::NodeId& a,
+                                  const routing::NodeId& b) const;
 
   // Of the swarm size the network aims at, not of the members it has: a
   // network too small for W receipts stores nothing.
   int write_quorum() const { return consensus_->params().write_quorum(); }
   int read_quorum() const { return consensus_->params().read_quorum(); }
 
+  // W of S and W of T have confirmed a write.
+  bool HasWriteQuorum(const ShardMembers& members,
+                      const std::set<routing::NodeId>& confirmed) const;
+  // R of S have answered: any W of S and any R of S have one in common.
+  bool HasReadQuorum(const ShardMembers& members,
+                     const std::set<routing::NodeId>& answered) const;
+
   const routing::Consensus& consensus() const { return *consensus_; }
 
  private:
+  std::vector<routing::NodeId> Rank(
+      Shard shard, const std::vector<Candidate>& candidates) const;
+  const ShardMembers& Find(Shard shard) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
   const std::shared_ptr<const routing::Consensus> consensus_;
-  std::vector<Candidate> candidates_;
+  std::vector<Candidate> serving_;
+  std::vector<Candidate> target_;
+  bool in_transition_ = false;
   mutable absl::Mutex mutex_;
-  mutable absl::flat_hash_map<Shard, std::vector<routing::NodeId>> shards_
+  mutable absl::flat_hash_map<Shard, ShardMembers> shards_
+      ABSL_GUARDED_BY(mutex_);
+  // Empty until ShardsOf() is first asked.
+  mutable absl::flat_hash_map<routing::NodeId, std::vector<Shard>> shards_of_
       ABSL_GUARDED_BY(mutex_);
 };
 

@@ -58,11 +58,11 @@ TEST_F(PlacementTest, ANodeThatDoesNotRunKeepsItsMailboxes) {
 
 TEST_F(PlacementTest, AnInactiveNodeAndAMereRelayHoldNothing) {
   const Placement placement(network_.Reissue([](TestNetwork::Draft& draft) {
-    draft.nodes[3].active = false;
+    draft.nodes[3].storage_state = routing::StorageState::kWaiting;
     draft.nodes[4].descriptor.storage_role = false;
     draft.nodes[4].descriptor.storage = {};
     draft.nodes[4].descriptor.storage_key = {};
-    draft.nodes[4].active = false;
+    draft.nodes[4].storage_state = routing::StorageState::kNone;
   }));
   for (int i = 0; i < 100; ++i) {
     const auto members = placement.Members(Mailbox());

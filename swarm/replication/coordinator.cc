@@ -1,11 +1,15 @@
 #include "swarm/replication/coordinator.h"
 
+#include <optional>
+#include <set>
 #include <utility>
 
 #include "crypto/base/status_macros.h"
 #include "swarm/proto/peer.pb.h"
+#include "swarm/proto/refusal.h"
 #include "swarm/proto/storage_codec.h"
 #include "swarm/replication/peer_methods.h"
+#include "swarm/store/store_op.h"
 
 namespace messenger::swarm {
 namespace {
@@ -22,8 +26,10 @@ absl::StatusOr<Receipt> ParseAnswer(const ReceiptSubject& subject,
   }
   const v1::ItemResult& result = response.results(0);
   if (result.code() != 0) {
-    return absl::Status(static_cast<absl::StatusCode>(result.code()),
-                        "refused by a member");
+    const absl::Status status(static_cast<absl::StatusCode>(result.code()),
+                              "refused by a member");
+    return result.has_refusal() ? WithRefusal(status, result.refusal())
+                                : status;
   }
   ASSIGN_OR_RETURN(Receipt receipt, ReceiptFromProto(result.receipt()));
   if (receipt.node != node) {
@@ -38,45 +44,54 @@ absl::StatusOr<Receipt> ParseAnswer(const ReceiptSubject& subject,
 struct Coordinator::Pending {
   uint64_t number = 0;
   ReceiptSubject subject;
-  size_t quorum = 0;
+  std::optional<ItemKey> item;
+  ShardMembers members;
+  std::shared_ptr<const Placement> placement;
   size_t outstanding = 0;
+  std::set<routing::NodeId> confirmed;
   std::vector<Receipt> receipts;
-  bool superseded = false;
-  bool no_space_here = false;
+  // What members said that refused for good, by code; own refusals first.
+  std::vector<absl::Status> refusals;
+  bool local_failed = false;
+  // Members that may still get it, if they are told again.
+  std::vector<routing::NodeId> missed;
   routing::TimerId timer = 0;
-  Done done;
+  Done done;  // null: answered
 };
 
 Coordinator::Coordinator(LocalReplica& local, routing::Transport& transport,
-                         routing::Executor& executor)
-    : local_(local), transport_(transport), executor_(executor) {}
+                         routing::Executor& executor, NoteHint note_hint)
+    : local_(local),
+      transport_(transport),
+      executor_(executor),
+      note_hint_(std::move(note_hint)) {}
 
 Coordinator::~Coordinator() {
   for (auto& [number, pending] : writes_) executor_.Cancel(pending->timer);
 }
 
 void Coordinator::Write(ValidWrite write, v1::ReplicatedItem item,
-                        const Placement& placement, Done done) {
-  auto pending = std::make_shared<Pending>(
-      Pending{.number = ++last_write_,
-              .subject = write.subject,
-              .quorum = static_cast<size_t>(placement.write_quorum()),
-              .receipts = {},
-              .done = std::move(done)});
-  const std::weak_ptr<Pending> weak = pending;
-  const bool busy = writes_.size() >= kMaxUnderWay;
-  writes_.emplace(pending->number, pending);
-  if (busy) {
-    pending->no_space_here = true;
-    executor_.Run([this, weak] {
-      if (auto alive = weak.lock()) Answer(*alive);
+                        std::shared_ptr<const Placement> placement, Done done) {
+  if (writes_.size() >= kMaxUnderWay) {
+    executor_.Run([done = std::move(done)]() mutable {
+      done({.status =
+                Refused(absl::StatusCode::kResourceExhausted, v1::Refusal::BUSY,
+                        "too many writes are under way"),
+            .receipts = {}});
     });
     return;
   }
-  const uint64_t epoch = placement.consensus().epoch();
-  const std::vector<routing::NodeId> members =
-      placement.Members(write.subject.mailbox);
-  pending->outstanding = members.size();
+  auto pending = std::make_shared<Pending>();
+  pending->number = ++last_write_;
+  pending->subject = write.subject;
+  pending->item = KeyOf(write.op);
+  pending->members = placement->MembersOf(write.subject.mailbox);
+  pending->placement = placement;
+  pending->done = std::move(done);
+  const std::weak_ptr<Pending> weak = pending;
+  writes_.emplace(pending->number, pending);
+  const uint64_t epoch = placement->consensus().epoch();
+  pending->outstanding = pending->members.all.size();
   pending->timer = executor_.RunAfter(kReplicateTimeout, [this, weak] {
     if (auto alive = weak.lock()) Answer(*alive);
   });
@@ -84,61 +99,83 @@ void Coordinator::Write(ValidWrite write, v1::ReplicatedItem item,
   request.set_epoch(epoch);
   *request.add_items() = std::move(item);
   const std::string bytes = request.SerializeAsString();
-  for (const routing::NodeId& member : members) {
+  for (const routing::NodeId& member : pending->members.all) {
     if (member == local_.node()) continue;
-    const routing::NodeRecord* peer = placement.consensus().Find(member);
+    const routing::NodeRecord* peer = placement->consensus().Find(member);
     transport_.Call(
         peer->storage, kReplicateMethod, bytes, kReplicateTimeout,
         [this, weak, node = peer->id,
          key = peer->storage_key](absl::StatusOr<std::string> reply) {
           auto alive = weak.lock();
           if (alive == nullptr) return;
-          Add(*alive, reply.ok()
-                          ? ParseAnswer(alive->subject, node, key, *reply)
-                          : absl::StatusOr<Receipt>(reply.status()));
+          Add(*alive, node,
+              reply.ok() ? ParseAnswer(alive->subject, node, key, *reply)
+                         : absl::StatusOr<Receipt>(reply.status()));
         });
   }
-  local_.Commit(
-      std::move(write), epoch, [this, weak](absl::StatusOr<Receipt> receipt) {
-        auto alive = weak.lock();
-        if (alive == nullptr) return;
-        alive->no_space_here = absl::IsResourceExhausted(receipt.status());
-        Add(*alive, std::move(receipt));
-      });
+  local_.Commit(std::move(write), epoch,
+                [this, weak](absl::StatusOr<Receipt> receipt) {
+                  auto alive = weak.lock();
+                  if (alive == nullptr) return;
+                  alive->local_failed = !receipt.ok();
+                  Add(*alive, local_.node(), std::move(receipt));
+                });
 }
 
-void Coordinator::Add(Pending& pending, absl::StatusOr<Receipt> receipt) {
+void Coordinator::Add(Pending& pending, const routing::NodeId& node,
+                      absl::StatusOr<Receipt> receipt) {
   --pending.outstanding;
   if (receipt.ok()) {
+    pending.confirmed.insert(node);
     pending.receipts.push_back(*std::move(receipt));
-  } else if (absl::IsAborted(receipt.status())) {
-    pending.superseded = true;
+  } else if (absl::IsAborted(receipt.status()) ||
+             RefusalOf(receipt.status()).has_value()) {
+    if (node == local_.node()) {
+      pending.refusals.insert(pending.refusals.begin(), receipt.status());
+    } else {
+      pending.refusals.push_back(receipt.status());
+    }
+  } else if (node != local_.node()) {
+    pending.missed.push_back(node);
   }
   // Also where a majority can no longer be had the rest is waited for: the
   // client adds up receipts of several attempts.
-  if (pending.receipts.size() >= pending.quorum || pending.outstanding == 0) {
+  const bool last = pending.outstanding == 0;
+  if (pending.done != nullptr &&
+      (last ||
+       pending.placement->HasWriteQuorum(pending.members, pending.confirmed))) {
+    const std::weak_ptr<Pending> weak = writes_.at(pending.number);
     Answer(pending);
+    if (weak.expired()) return;  // `done` has destroyed this
   }
+  if (last) End(pending);
 }
 
 void Coordinator::Answer(Pending& pending) {
+  if (pending.done == nullptr) return;
   Outcome outcome;
-  if (pending.receipts.size() < pending.quorum) {
-    if (pending.superseded) {
-      outcome.status = absl::AbortedError("a newer record is stored");
-    } else if (pending.no_space_here) {
-      outcome.status = absl::ResourceExhaustedError(
-          "this member has no room for more just now");
-    } else {
-      outcome.status =
-          absl::UnavailableError("too few members confirmed the write");
+  if (pending.placement->HasWriteQuorum(pending.members, pending.confirmed)) {
+    ++counters_.written;
+    if (pending.members.in_transition()) ++counters_.joint;
+  } else if (!pending.refusals.empty()) {
+    outcome.status = pending.refusals.front();
+  } else {
+    outcome.status =
+        absl::UnavailableError("too few members confirmed the write");
+  }
+  outcome.receipts = pending.receipts;
+  executor_.Cancel(pending.timer);
+  std::exchange(pending.done, nullptr)(std::move(outcome));
+}
+
+void Coordinator::End(Pending& pending) {
+  if (pending.item.has_value() && !pending.local_failed) {
+    for (const routing::NodeId& node : pending.missed) {
+      ++counters_.hinted;
+      note_hint_(node, *pending.item);
     }
   }
-  outcome.receipts = std::move(pending.receipts);
-  executor_.Cancel(pending.timer);
-  Done done = std::move(pending.done);
   writes_.erase(pending.number);
-  done(std::move(outcome));
 }
 
 }  // namespace messenger::swarm

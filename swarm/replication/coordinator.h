@@ -7,7 +7,9 @@
 //                           | <---------- receipt
 //     W receipts <-
 //
-// No state outlives an answer: a client whose coordinator is gone asks another
+// An answer is given once enough have confirmed. Members that have not by then
+// are still listened to, and get a hint when they fail: the item is brought to
+// them later (section 5.3). A client whose coordinator is gone asks another
 // member for the same thing.
 //
 // Belongs to the core executor. May be destroyed at any time; callbacks then
@@ -18,6 +20,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -28,6 +31,7 @@
 #include "absl/status/statusor.h"
 #include "routing/runtime/executor.h"
 #include "routing/runtime/transport.h"
+#include "swarm/auth/item.h"
 #include "swarm/auth/receipt.h"
 #include "swarm/placement/placement.h"
 #include "swarm/replication/local_replica.h"
@@ -41,23 +45,35 @@ class ReplicatedItem;
 
 class Coordinator final {
  public:
-  // OK: `receipts` has W or more, of distinct members, all verified.
+  // OK: `receipts` has W or more of the serving and of the target members, all
+  // distinct and verified.
   //   ABORTED             a member has a newer version of the record
-  //   RESOURCE_EXHAUSTED  no space here, or too many writes under way
-  //   UNAVAILABLE         fewer than W within kReplicateTimeout
+  //   PERMISSION_DENIED, RESOURCE_EXHAUSTED
+  //                       refused here, or by so many that too few are left,
+  //                       with the reason; or too many writes under way
+  //   UNAVAILABLE         too few within kReplicateTimeout
   // With an error, `receipts` has those that did come.
   struct Outcome {
     absl::Status status;
     std::vector<Receipt> receipts;
   };
   using Done = absl::AnyInvocable<void(Outcome)>;
+  // Notes that `peer` lacks an item that is on this node's disk.
+  using NoteHint =
+      std::function<void(const routing::NodeId& peer, const ItemKey& item)>;
 
   // Writes under way at one time; more are refused.
   static constexpr size_t kMaxUnderWay = 1024;
 
+  struct Counters {
+    uint64_t written = 0;
+    uint64_t joint = 0;   // of these, with a quorum of two sets of members
+    uint64_t hinted = 0;  // members that did not confirm
+  };
+
   // All references must outlive the coordinator.
   Coordinator(LocalReplica& local, routing::Transport& transport,
-              routing::Executor& executor);
+              routing::Executor& executor, NoteHint note_hint);
   ~Coordinator();
 
   Coordinator(const Coordinator&) = delete;
@@ -66,20 +82,26 @@ class Coordinator final {
   // `write` was validated from `item`, and this node is a member of its
   // mailbox by `placement`. `done` never runs inside the call.
   void Write(ValidWrite write, v1::ReplicatedItem item,
-             const Placement& placement, Done done);
+             std::shared_ptr<const Placement> placement, Done done);
 
   size_t under_way() const { return writes_.size(); }
+  const Counters& counters() const { return counters_; }
 
  private:
   struct Pending;
 
-  void Add(Pending& pending, absl::StatusOr<Receipt> receipt);
-  // Ends `pending`; its `done` may destroy `this`.
+  void Add(Pending& pending, const routing::NodeId& node,
+           absl::StatusOr<Receipt> receipt);
+  // Tells the client, once. `done` may destroy `this`.
   void Answer(Pending& pending);
+  // All have said what they will: notes who lacks the item.
+  void End(Pending& pending);
 
   LocalReplica& local_;
   routing::Transport& transport_;
   routing::Executor& executor_;
+  const NoteHint note_hint_;
+  Counters counters_;
   uint64_t last_write_ = 0;
   absl::flat_hash_map<uint64_t, std::shared_ptr<Pending>> writes_;
 };

@@ -4,6 +4,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "swarm/proto/refusal.h"
 
 namespace messenger::swarm {
 
@@ -17,23 +18,42 @@ LocalReplica::LocalReplica(const routing::NodeId& node,
       committer_(committer) {}
 
 void LocalReplica::Commit(ValidWrite write, uint64_t epoch, Done done) {
+  const bool record = std::holds_alternative<PutRecord>(write.op);
   // The committer forgets its callbacks when it goes, and outlives `this`.
   committer_.Submit(
       std::move(write.op),
-      [this, subject = write.subject, epoch,
+      [this, subject = write.subject, epoch, record,
        done = std::move(done)](absl::StatusOr<OpResult> result) mutable {
         if (!result.ok()) return done(std::move(result).status());
+        const auto sign = [&] {
+          done(SignReceipt(
+              storage_key_, subject, node_, epoch,
+              static_cast<uint64_t>(absl::ToUnixMillis(clock_.Now()))));
+        };
         switch (*result) {
           case OpResult::kDone:
           case OpResult::kDeleted:
-            return done(SignReceipt(
-                storage_key_, subject, node_, epoch,
-                static_cast<uint64_t>(absl::ToUnixMillis(clock_.Now()))));
+            return sign();
           case OpResult::kSuperseded:
+            // A newer purge or registration does all that this one would.
+            if (!record) return sign();
             return done(absl::AbortedError("a newer record is stored"));
           case OpResult::kTooManyRecords:
-            return done(absl::ResourceExhaustedError(
-                "the account has too many records here"));
+            return done(Refused(absl::StatusCode::kResourceExhausted,
+                                v1::Refusal::OWNER_LIMIT,
+                                "the account has too many records here"));
+          case OpResult::kNotRegistered:
+            return done(Refused(absl::StatusCode::kPermissionDenied,
+                                v1::Refusal::NOT_REGISTERED,
+                                "nobody has registered this mailbox"));
+          case OpResult::kMailboxFull:
+            return done(Refused(absl::StatusCode::kResourceExhausted,
+                                v1::Refusal::MAILBOX_FULL,
+                                "the mailbox is full"));
+          case OpResult::kNodeFull:
+            return done(Refused(absl::StatusCode::kResourceExhausted,
+                                v1::Refusal::NODE_FULL,
+                                "this node is short of space"));
         }
         done(absl::InternalError("unknown outcome"));
       });

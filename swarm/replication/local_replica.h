@@ -31,8 +31,10 @@ class LocalReplica final {
   // `epoch` is the one of the directory that made this node a member. `done`
   // runs on the executor, never inside the call. A message whose deletion is
   // on disk gets a receipt like one that is itself.
+  // Refusals carry their reason (swarm/proto/refusal.h).
   //   ABORTED             a newer version of the record is stored
-  //   RESOURCE_EXHAUSTED  no space, too busy, or too many records
+  //   PERMISSION_DENIED   the mailbox is not registered
+  //   RESOURCE_EXHAUSTED  no space, too busy, or the mailbox is full
   //   UNAVAILABLE, DATA_LOSS  the disk fails
   void Commit(ValidWrite write, uint64_t epoch, Done done);
 

@@ -1,10 +1,12 @@
 #include "swarm/replication/replica_service.h"
 
+#include <optional>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "crypto/base/status_macros.h"
 #include "swarm/proto/peer.pb.h"
+#include "swarm/proto/refusal.h"
 #include "swarm/proto/storage_codec.h"
 #include "swarm/replication/peer_methods.h"
 
@@ -16,7 +18,8 @@ const routing::NodeRecord* StorageNode(const routing::Consensus& consensus,
                                        const routing::Peer& peer) {
   if (!peer.tls_key.has_value()) return nullptr;
   for (const routing::NodeRecord& node : consensus.nodes()) {
-    if (node.storage_role && node.active &&
+    // Whoever gets or got messages of a mailbox may bring them.
+    if ((node.serving() || node.target()) &&
         node.storage.tls_key == *peer.tls_key) {
       return &node;
     }
@@ -24,19 +27,11 @@ const routing::NodeRecord* StorageNode(const routing::Consensus& consensus,
   return nullptr;
 }
 
-absl::StatusOr<ValidWrite> Validate(const v1::ReplicatedItem& item,
-                                    absl::Time now) {
-  switch (item.item_case()) {
-    case v1::ReplicatedItem::kStore:
-      return ValidateStore(item.store(), now, Origin::kPeer);
-    case v1::ReplicatedItem::kDelete:
-      return ValidateDelete(item.delete_(), now, Origin::kPeer);
-    case v1::ReplicatedItem::kPutRecord:
-      return ValidatePutRecord(item.put_record());
-    case v1::ReplicatedItem::ITEM_NOT_SET:
-      break;
+void SetStatus(const absl::Status& status, v1::ItemResult& result) {
+  result.set_code(static_cast<uint32_t>(status.code()));
+  if (const std::optional<v1::Refusal> refusal = RefusalOf(status)) {
+    *result.mutable_refusal() = *refusal;
   }
-  return absl::InvalidArgumentError("unknown kind of item");
 }
 
 }  // namespace
@@ -70,7 +65,10 @@ absl::StatusOr<ValidWrite> ReplicaService::Check(const v1::ReplicatedItem& item,
                                                  const Placement& placement,
                                                  const routing::NodeId& caller,
                                                  absl::Time now) const {
-  ASSIGN_OR_RETURN(ValidWrite write, Validate(item, now));
+  ASSIGN_OR_RETURN(
+      ValidWrite write,
+      ValidateItem(item, placement.consensus().params().registration_bits,
+                   now));
   if (!placement.IsMember(write.subject.mailbox, local_.node()) ||
       !placement.IsMember(write.subject.mailbox, caller)) {
     return absl::FailedPreconditionError("not of one swarm");
@@ -96,6 +94,14 @@ void ReplicaService::Replicate(const routing::Peer& peer,
     ++counters_.refused;
     return reply(absl::InvalidArgumentError("malformed replication"));
   }
+  // A coordinator that does not know of the change under way gathers receipts
+  // of the old members only. Those that the new ones fill from must not add to
+  // them: what they would acknowledge might be missing after the change.
+  if (!parsed.repair() &&
+      parsed.epoch() < placement->consensus().transition_epoch()) {
+    ++counters_.outdated;
+    return reply(absl::FailedPreconditionError("members are changing"));
+  }
   const absl::Time now = clock_.Now();
   const uint64_t epoch = placement->consensus().epoch();
   auto call = std::make_shared<Call>();
@@ -110,24 +116,23 @@ void ReplicaService::Replicate(const routing::Peer& peer,
     absl::StatusOr<ValidWrite> write = Check(item, *placement, caller->id, now);
     if (!write.ok()) {
       ++counters_.refused;
-      call->response.mutable_results(index)->set_code(
-          static_cast<uint32_t>(write.status().code()));
+      SetStatus(write.status(), *call->response.mutable_results(index));
       call->FinishOne();
       continue;
     }
-    local_.Commit(
-        *std::move(write), epoch,
-        [this, call, index](absl::StatusOr<Receipt> receipt) {
-          v1::ItemResult& result = *call->response.mutable_results(index);
-          result.set_code(static_cast<uint32_t>(receipt.status().code()));
-          if (receipt.ok()) {
-            ++counters_.committed;
-            ReceiptToProto(*receipt, *result.mutable_receipt());
-          } else {
-            ++counters_.refused;
-          }
-          call->FinishOne();
-        });
+    local_.Commit(*std::move(write), epoch,
+                  [this, call, index](absl::StatusOr<Receipt> receipt) {
+                    v1::ItemResult& result =
+                        *call->response.mutable_results(index);
+                    SetStatus(receipt.status(), result);
+                    if (receipt.ok()) {
+                      ++counters_.committed;
+                      ReceiptToProto(*receipt, *result.mutable_receipt());
+                    } else {
+                      ++counters_.refused;
+                    }
+                    call->FinishOne();
+                  });
   }
   call->FinishOne();
 }

@@ -33,6 +33,7 @@ class ReplicaService final {
     uint64_t committed = 0;
     uint64_t refused = 0;
     uint64_t strangers = 0;  // calls of who is no storage node
+    uint64_t outdated = 0;   // calls that ignore a change of members
   };
 
   // All references must outlive the service.

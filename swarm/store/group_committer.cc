@@ -1,31 +1,20 @@
 #include "swarm/store/group_committer.h"
 
-#include <deque>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 
 namespace messenger::swarm {
 namespace {
 
-size_t SizeOf(const StoreOp& op) {
-  constexpr size_t kFixedBytes = 256;
-  if (const auto* put = std::get_if<PutMessage>(&op)) {
-    return kFixedBytes + put->payload.size();
-  }
-  if (const auto* erase = std::get_if<DeleteMessages>(&op)) {
-    return kFixedBytes + erase->ids.size() * MessageId::kSize;
-  }
-  return kFixedBytes + std::get<PutRecord>(op).record.body.size();
-}
-
 // Where the disk has no room for the whole batch, deletions and small messages
 // may still fit: then each operation stands alone.
 std::vector<absl::StatusOr<OpResult>> ApplyBatch(
-    MessageStore& store, const std::vector<StoreOp>& ops) {
+    MessageStore& store, const std::vector<StoreOp>& ops, uint64_t now_ms) {
   std::vector<absl::StatusOr<OpResult>> results;
-  absl::StatusOr<std::vector<OpResult>> all = store.Apply(ops);
+  absl::StatusOr<std::vector<OpResult>> all = store.Apply(ops, now_ms);
   if (all.ok()) {
     results.assign(all->begin(), all->end());
     return results;
@@ -33,7 +22,7 @@ std::vector<absl::StatusOr<OpResult>> ApplyBatch(
   if (absl::IsResourceExhausted(all.status()) && ops.size() > 1) {
     for (const StoreOp& op : ops) {
       absl::StatusOr<std::vector<OpResult>> one =
-          store.Apply(absl::MakeConstSpan(&op, 1));
+          store.Apply(absl::MakeConstSpan(&op, 1), now_ms);
       results.push_back(one.ok() ? absl::StatusOr<OpResult>(one->front())
                                  : one.status());
     }
@@ -46,12 +35,12 @@ std::vector<absl::StatusOr<OpResult>> ApplyBatch(
 }  // namespace
 
 struct GroupCommitter::State : std::enable_shared_from_this<State> {
-  State(MessageStore& the_store, routing::Executor& the_core,
-        routing::Executor& the_disk)
-      : store(the_store), core(the_core), disk(the_disk) {}
+  State(MessageStore& the_store, const routing::Clock& the_clock,
+        routing::Executor& the_core, routing::Executor& the_disk)
+      : store(the_store), clock(the_clock), core(the_core), disk(the_disk) {}
 
   void Schedule() {
-    if (scheduled || committing || queue.empty()) return;
+    if (scheduled || committing || queue.size() == 0) return;
     scheduled = true;
     // At the end of the turn, so that what arrives together commits together.
     core.Run([weak = weak_from_this()] {
@@ -63,19 +52,19 @@ struct GroupCommitter::State : std::enable_shared_from_this<State> {
   }
 
   void Commit() {
-    if (committing || queue.empty()) return;
+    if (committing || queue.size() == 0) return;
     committing = true;
     std::vector<StoreOp> ops;
     std::vector<Done> dones;
-    while (!queue.empty() && ops.size() < kMaxBatch) {
-      queue_bytes -= SizeOf(queue.front().first);
-      ops.push_back(std::move(queue.front().first));
-      dones.push_back(std::move(queue.front().second));
-      queue.pop_front();
+    for (FairQueue::Write& write : queue.Pop(kMaxBatch)) {
+      ops.push_back(std::move(write.op));
+      dones.push_back(std::move(write.done));
     }
     disk.Run([weak = weak_from_this(), &store = store, &core = core,
+              now_ms = static_cast<uint64_t>(absl::ToUnixMillis(clock.Now())),
               ops = std::move(ops), dones = std::move(dones)]() mutable {
-      std::vector<absl::StatusOr<OpResult>> results = ApplyBatch(store, ops);
+      std::vector<absl::StatusOr<OpResult>> results =
+          ApplyBatch(store, ops, now_ms);
       core.Run([weak = std::move(weak), results = std::move(results),
                 dones = std::move(dones)]() mutable {
         for (size_t i = 0; i < dones.size(); ++i) {
@@ -92,48 +81,64 @@ struct GroupCommitter::State : std::enable_shared_from_this<State> {
   }
 
   MessageStore& store;
+  const routing::Clock& clock;
   routing::Executor& core;
   routing::Executor& disk;
-  std::deque<std::pair<StoreOp, Done>> queue;
-  size_t queue_bytes = 0;
+  FairQueue queue;
   bool scheduled = false;
   bool committing = false;
 };
 
-GroupCommitter::GroupCommitter(MessageStore& store, routing::Executor& core,
-                               routing::Executor& disk)
-    : state_(std::make_shared<State>(store, core, disk)) {}
+GroupCommitter::GroupCommitter(MessageStore& store, const routing::Clock& clock,
+                               routing::Executor& core, routing::Executor& disk)
+    : state_(std::make_shared<State>(store, clock, core, disk)) {}
 
 GroupCommitter::~GroupCommitter() = default;
 
 void GroupCommitter::Submit(StoreOp op, Done done) {
-  const size_t size = SizeOf(op);
-  if (state_->queue.size() >= kMaxWaiting ||
-      state_->queue_bytes + size > kMaxWaitingBytes) {
-    state_->core.Run([weak = std::weak_ptr<State>(state_),
-                      done = std::move(done)]() mutable {
-      if (!weak.expired()) {
-        done(absl::ResourceExhaustedError("too many writes are waiting"));
-      }
-    });
+  FairQueue::Write write{.op = std::move(op), .done = std::move(done)};
+  absl::Status pushed = state_->queue.Push(write);
+  if (pushed.ok()) {
+    state_->Schedule();
     return;
   }
-  state_->queue_bytes += size;
-  state_->queue.emplace_back(std::move(op), std::move(done));
-  state_->Schedule();
+  state_->core.Run([weak = std::weak_ptr<State>(state_),
+                    pushed = std::move(pushed),
+                    done = std::move(write.done)]() mutable {
+    if (!weak.expired()) done(std::move(pushed));
+  });
 }
 
-void GroupCommitter::Expire(uint64_t now_ms, size_t limit_rows,
-                            ExpireDone done) {
+void GroupCommitter::Maintain(
+    absl::AnyInvocable<absl::StatusOr<size_t>(MessageStore&)> work,
+    MaintainDone done) {
   state_->disk.Run([weak = std::weak_ptr<State>(state_), &store = state_->store,
-                    &core = state_->core, now_ms, limit_rows,
+                    &core = state_->core, work = std::move(work),
                     done = std::move(done)]() mutable {
-    absl::StatusOr<size_t> removed = store.Expire(now_ms, limit_rows);
+    absl::StatusOr<size_t> removed = work(store);
     core.Run([weak = std::move(weak), removed = std::move(removed),
               done = std::move(done)]() mutable {
       if (!weak.expired()) done(std::move(removed));
     });
   });
+}
+
+void GroupCommitter::Expire(uint64_t now_ms, size_t limit_rows,
+                            MaintainDone done) {
+  Maintain(
+      [now_ms, limit_rows](MessageStore& store) {
+        return store.Expire(now_ms, limit_rows);
+      },
+      std::move(done));
+}
+
+void GroupCommitter::EraseShard(Shard shard, size_t limit_rows,
+                                MaintainDone done) {
+  Maintain(
+      [shard, limit_rows](MessageStore& store) {
+        return store.EraseShard(shard, limit_rows);
+      },
+      std::move(done));
 }
 
 size_t GroupCommitter::waiting() const { return state_->queue.size(); }

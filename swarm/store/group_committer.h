@@ -1,6 +1,7 @@
 // Turns single writes into shared transactions: while one is being synced to
 // disk the next gathers (swarm/SPEC.md, section 6.2). So a quiet node commits
 // at once and a busy one amortises the sync over up to kMaxBatch operations.
+// Which of those that wait come next is FairQueue's business.
 //
 // Belongs to the core executor; the store is written on the disk executor only.
 // May be destroyed at any time: callbacks then never run. The store must
@@ -15,7 +16,9 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
+#include "routing/runtime/clock.h"
 #include "routing/runtime/executor.h"
+#include "swarm/store/fair_queue.h"
 #include "swarm/store/message_store.h"
 
 namespace messenger::swarm {
@@ -23,34 +26,37 @@ namespace messenger::swarm {
 class GroupCommitter final {
  public:
   using Done = absl::AnyInvocable<void(absl::StatusOr<OpResult>)>;
-  using ExpireDone = absl::AnyInvocable<void(absl::StatusOr<size_t>)>;
+  using MaintainDone = absl::AnyInvocable<void(absl::StatusOr<size_t>)>;
 
   // Operations of one transaction.
   static constexpr size_t kMaxBatch = 64;
-  // Operations that wait, by number and by bytes; more are refused.
-  static constexpr size_t kMaxWaiting = 4096;
-  static constexpr size_t kMaxWaitingBytes = 64 * 1024 * 1024;
 
-  // All must outlive the committer; `store` see above.
-  GroupCommitter(MessageStore& store, routing::Executor& core,
-                 routing::Executor& disk);
+  // All must outlive the committer; `store` see above. `clock` decides about
+  // registrations.
+  GroupCommitter(MessageStore& store, const routing::Clock& clock,
+                 routing::Executor& core, routing::Executor& disk);
   ~GroupCommitter();
 
   GroupCommitter(const GroupCommitter&) = delete;
   GroupCommitter& operator=(const GroupCommitter&) = delete;
 
   // `done` runs on the core executor, never inside the call. With OK the
-  // operation's outcome is on disk. RESOURCE_EXHAUSTED: too much waits, or no
-  // space; then nothing was changed.
+  // operation's outcome is on disk. RESOURCE_EXHAUSTED: too much waits, of
+  // all or of this mailbox, or no space; then nothing was changed.
   void Submit(StoreOp op, Done done);
 
-  // MessageStore::Expire between two transactions.
-  void Expire(uint64_t now_ms, size_t limit_rows, ExpireDone done);
+  // MessageStore's, between two transactions.
+  void Expire(uint64_t now_ms, size_t limit_rows, MaintainDone done);
+  void EraseShard(Shard shard, size_t limit_rows, MaintainDone done);
 
   size_t waiting() const;
 
  private:
   struct State;
+
+  void Maintain(absl::AnyInvocable<absl::StatusOr<size_t>(MessageStore&)> work,
+                MaintainDone done);
+
   std::shared_ptr<State> state_;
 };
 

@@ -1,6 +1,6 @@
 // What a storage node has on its disk (swarm/SPEC.md, section 6).
 //
-// One thread writes (Apply, Expire, EraseForeign), one reads (the rest); they
+// One thread writes (Apply, Expire, EraseShard), one reads (the rest); they
 // may be at it at the same time. Nothing here checks proofs, sizes or clocks:
 // what arrives has been validated. What needs the state on the disk to decide -
 // is the mailbox registered, is there room, has it been deleted - is decided
@@ -141,6 +141,9 @@ struct StoredMessage {
   std::string payload;
   uint64_t expiry_ms = 0;
   std::string proof;
+  // What the author gave, and what `proof` speaks for: later than `expiry_ms`
+  // where the reader has shortened the message's life.
+  uint64_t author_expiry_ms = 0;
 };
 
 struct MessagePage {
@@ -156,6 +159,7 @@ struct StoreTotals {
   uint64_t deletions = 0;
   uint64_t registrations = 0;
   uint64_t hints = 0;
+  uint64_t hints_dropped = 0;  // since the store was opened
   uint64_t payload_bytes = 0;  // of messages
 };
 
@@ -228,7 +232,9 @@ class MessageStore {
   virtual absl::StatusOr<std::vector<ItemEntry>> Entries(
       Shard shard, Window window) const = 0;
   // The items themselves, as operations with Origin::kPeer, in the order asked
-  // for; what is not there is left out.
+  // for; what is not there is left out. A message comes with the expiry that
+  // its author gave: its proof speaks for no other, and an order that shortened
+  // it is an item of its own.
   virtual absl::StatusOr<std::vector<StoreOp>> Load(
       absl::Span<const ItemKey> items) const = 0;
 

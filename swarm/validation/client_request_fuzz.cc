@@ -42,8 +42,16 @@ void CheckWrite(const absl::StatusOr<ValidWrite>& write,
             (put->mailbox.kind() == MailboxAddress::Kind::kPairwise));
     Require(put->proof.empty() == (put->ns == MailboxNamespace::kInbox));
   } else if (const auto* erase = std::get_if<DeleteMessages>(&write->op)) {
-    Require(!erase->ids.empty() && erase->ids.size() <= kMaxDeleteIds);
-    Require(erase->unknown_until_ms <= kMax63);
+    const DeleteTerms& terms = erase->terms;
+    Require(!terms.ids.empty() && terms.ids.size() <= kMaxDeleteIds);
+    Require(terms.timestamp_ms <= kMax63 && terms.effective_ms <= kMax63);
+    Require(erase->order_id == DeletionId(terms));
+  } else if (const auto* purge = std::get_if<PurgeMessages>(&write->op)) {
+    Require(purge->terms.expiry_until_ms <= kMax63);
+    Require(purge->order_id == PurgeId(purge->terms));
+  } else if (const auto* put = std::get_if<PutRegistration>(&write->op)) {
+    Require(put->timestamp_ms <= kMax63);
+    Require(!put->proof.empty());
   } else {
     const auto& record = std::get<PutRecord>(write->op);
     Require(record.record.seq <= kMax63);
@@ -75,8 +83,27 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       }
       break;
     case v1::ClientRequest::kPutRecord:
-      CheckWrite(ValidatePutRecord(request.put_record()),
+      CheckWrite(ValidatePutRecord(request.put_record(), Origin::kClient),
                  request.put_record().mailbox());
+      break;
+    case v1::ClientRequest::kPurge:
+      for (const Origin origin : {Origin::kClient, Origin::kPeer}) {
+        CheckWrite(ValidatePurge(request.purge(), Now(), origin),
+                   request.purge().mailbox());
+      }
+      break;
+    case v1::ClientRequest::kRegister:
+      for (const Origin origin : {Origin::kClient, Origin::kPeer}) {
+        CheckWrite(
+            ValidateRegister(request.register_(), /*bits=*/0, Now(), origin),
+            request.register_().mailbox());
+      }
+      break;
+    case v1::ClientRequest::kRepair:
+      for (const v1::StoreRequest& message : request.repair().messages()) {
+        CheckWrite(ValidateStore(message, Now(), Origin::kPeer),
+                   message.mailbox());
+      }
       break;
     case v1::ClientRequest::kRetrieve: {
       const auto retrieval = ValidateRetrieve(

@@ -12,6 +12,8 @@
 #include "crypto/sign/ed25519.h"
 #include "swarm/auth/limits.h"
 #include "swarm/auth/record.h"
+#include "swarm/auth/registration.h"
+#include "swarm/proto/peer.pb.h"
 #include "swarm/proto/storage.pb.h"
 #include "swarm/proto/storage_codec.h"
 
@@ -61,6 +63,31 @@ absl::StatusOr<MailboxKeys> ParseKeys(const std::string& read_key,
   return keys;
 }
 
+// The keys and the signature as they are kept with what they prove.
+std::string Proof(const std::string& read_key, const std::string& write_key,
+                  const std::string& signature) {
+  return absl::StrCat(read_key, write_key, signature);
+}
+
+absl::Status CheckOrderTime(uint64_t timestamp_ms, absl::Time now,
+                            Origin origin) {
+  ASSIGN_OR_RETURN(const absl::Time timestamp, ParseTime(timestamp_ms));
+  if (origin == Origin::kClient) return CheckFresh(timestamp, now);
+  if (timestamp > now + 2 * kClockTolerance) {
+    return absl::FailedPreconditionError("an order from the future");
+  }
+  return absl::OkStatus();
+}
+
+// Work that is not of this hour or one beside it counts for nothing.
+int WorkOf(const v1::StoreRequest& request, const MessageId& id,
+           const MailboxAddress& mailbox, absl::Time now) {
+  const int64_t hour = absl::ToUnixSeconds(now) / 3600;
+  const int64_t age = hour - static_cast<int64_t>(request.work_hour());
+  if (age < -1 || age > 1) return 0;
+  return MessageWork(id, mailbox, request.work_hour(), request.work_nonce());
+}
+
 absl::StatusOr<uint32_t> ParsePageBytes(uint32_t page_bytes) {
   if (page_bytes < kMinPageBytes || page_bytes > kMaxPageBytes) {
     return absl::InvalidArgumentError("no valid page size");
@@ -91,21 +118,26 @@ absl::StatusOr<ValidWrite> ValidateStore(const v1::StoreRequest& request,
                      crypto::Ed25519Signature::FromBytes(request.signature()));
     RETURN_IF_ERROR(
         VerifyWrite(mailbox, keys, id, request.expiry_ms(), signature));
-    proof = absl::StrCat(request.read_key(), request.write_key(),
-                         request.signature());
+    proof = Proof(request.read_key(), request.write_key(), request.signature());
   } else if (!request.read_key().empty() || !request.write_key().empty() ||
              !request.signature().empty()) {
     return absl::InvalidArgumentError("this namespace takes no write key");
+  } else if (request.payload().size() > kMaxStrangerPayloadBytes) {
+    return absl::InvalidArgumentError("too large for an inbox");
   }
-  return ValidWrite{
-      .op = PutMessage{.mailbox = mailbox,
-                       .ns = ns,
-                       .id = id,
-                       .payload = request.payload(),
-                       .expiry_ms = request.expiry_ms(),
-                       .proof = std::move(proof)},
-      .subject = {
-          .id = id, .mailbox = mailbox, .expiry_ms = request.expiry_ms()}};
+  const int work_bits =
+      ns == MailboxNamespace::kInbox ? WorkOf(request, id, mailbox, now) : 0;
+  return ValidWrite{.op = PutMessage{.mailbox = mailbox,
+                                     .ns = ns,
+                                     .id = id,
+                                     .payload = request.payload(),
+                                     .expiry_ms = request.expiry_ms(),
+                                     .proof = std::move(proof),
+                                     .origin = origin},
+                    .subject = {.id = id,
+                                .mailbox = mailbox,
+                                .expiry_ms = request.expiry_ms()},
+                    .work_bits = work_bits};
 }
 
 absl::StatusOr<ValidWrite> ValidateDelete(const v1::DeleteRequest& request,
@@ -122,37 +154,130 @@ absl::StatusOr<ValidWrite> ValidateDelete(const v1::DeleteRequest& request,
                     .ns = ns,
                     .timestamp_ms = request.timestamp_ms(),
                     .nonce = {},
+                    .effective_ms = request.effective_ms(),
                     .ids = {}};
   ASSIGN_OR_RETURN(terms.nonce, RequestNonce::FromBytes(request.nonce()));
   for (const std::string& bytes : request.ids()) {
     ASSIGN_OR_RETURN(const MessageId id, MessageId::FromBytes(bytes));
     terms.ids.push_back(id);
   }
-  ASSIGN_OR_RETURN(const absl::Time timestamp,
-                   ParseTime(request.timestamp_ms()));
-  if (origin == Origin::kClient) {
-    RETURN_IF_ERROR(CheckFresh(timestamp, now));
-  } else if (timestamp > now + 2 * kClockTolerance) {
-    return absl::FailedPreconditionError("a deletion from the future");
+  RETURN_IF_ERROR(CheckOrderTime(terms.timestamp_ms, now, origin));
+  if (terms.effective_ms > 0) {
+    ASSIGN_OR_RETURN(const absl::Time effective, ParseTime(terms.effective_ms));
+    if (effective >
+        absl::FromUnixMillis(static_cast<int64_t>(terms.timestamp_ms)) +
+            kMaxTtl + kClockTolerance) {
+      return absl::InvalidArgumentError("no message lives so long");
+    }
   }
   ASSIGN_OR_RETURN(const MailboxKeys keys,
                    ParseKeys(request.reader_key(), request.write_key()));
   ASSIGN_OR_RETURN(const crypto::Ed25519Signature signature,
                    crypto::Ed25519Signature::FromBytes(request.signature()));
   RETURN_IF_ERROR(VerifyDelete(keys, terms, signature));
-  const ObjectId deletion = DeletionId(terms);
+  const ObjectId order = DeletionId(terms);
   return ValidWrite{
-      .op = DeleteMessages{.mailbox = mailbox,
-                           .ns = ns,
-                           .ids = std::move(terms.ids),
-                           .unknown_until_ms =
-                               static_cast<uint64_t>(absl::ToUnixMillis(
-                                   timestamp + kUnknownTombstoneLife))},
-      .subject = {.id = deletion, .mailbox = mailbox, .expiry_ms = 0}};
+      .op = DeleteMessages{.terms = std::move(terms),
+                           .order_id = order,
+                           .proof =
+                               Proof(request.reader_key(), request.write_key(),
+                                     request.signature()),
+                           .origin = origin},
+      .subject = {.id = order, .mailbox = mailbox, .expiry_ms = 0}};
+}
+
+absl::StatusOr<ValidWrite> ValidatePurge(const v1::PurgeRequest& request,
+                                         absl::Time now, Origin origin) {
+  ASSIGN_OR_RETURN(const MailboxAddress mailbox,
+                   MailboxAddress::FromBytes(request.mailbox()));
+  ASSIGN_OR_RETURN(const MailboxNamespace ns,
+                   MessageNamespace(mailbox.kind(), request.ns()));
+  PurgeTerms terms{.mailbox = mailbox,
+                   .ns = ns,
+                   .expiry_until_ms = request.expiry_until_ms(),
+                   .timestamp_ms = request.timestamp_ms(),
+                   .nonce = {}};
+  ASSIGN_OR_RETURN(terms.nonce, RequestNonce::FromBytes(request.nonce()));
+  RETURN_IF_ERROR(CheckOrderTime(terms.timestamp_ms, now, origin));
+  ASSIGN_OR_RETURN(const absl::Time until, ParseTime(terms.expiry_until_ms));
+  if (until > now + kMaxTtl + 2 * kClockTolerance) {
+    return absl::InvalidArgumentError("no message lives so long");
+  }
+  if (origin == Origin::kClient && until <= now) {
+    return absl::InvalidArgumentError("nothing that ends by then is here");
+  }
+  ASSIGN_OR_RETURN(const MailboxKeys keys,
+                   ParseKeys(request.reader_key(), request.write_key()));
+  ASSIGN_OR_RETURN(const crypto::Ed25519Signature signature,
+                   crypto::Ed25519Signature::FromBytes(request.signature()));
+  RETURN_IF_ERROR(VerifyPurge(keys, terms, signature));
+  const ObjectId order = PurgeId(terms);
+  return ValidWrite{
+      .op = PurgeMessages{.terms = terms,
+                          .order_id = order,
+                          .proof =
+                              Proof(request.reader_key(), request.write_key(),
+                                    request.signature()),
+                          .origin = origin},
+      .subject = {.id = order, .mailbox = mailbox, .expiry_ms = 0}};
+}
+
+absl::StatusOr<ValidWrite> ValidateRegister(const v1::RegisterRequest& request,
+                                            int bits, absl::Time now,
+                                            Origin origin) {
+  ASSIGN_OR_RETURN(const MailboxAddress mailbox,
+                   MailboxAddress::FromBytes(request.mailbox()));
+  const RegistrationTerms terms{.mailbox = mailbox,
+                                .timestamp_ms = request.timestamp_ms(),
+                                .proof_nonce = request.proof_nonce()};
+  RETURN_IF_ERROR(CheckOrderTime(terms.timestamp_ms, now, origin));
+  if (absl::FromUnixMillis(static_cast<int64_t>(terms.timestamp_ms)) +
+          kRegistrationKept <=
+      now) {
+    return absl::InvalidArgumentError("a registration of long ago");
+  }
+  // Costs a hash; a signature costs a hundred.
+  if (RegistrationWork(terms) < bits) {
+    return absl::PermissionDeniedError("too little work for a registration");
+  }
+  ASSIGN_OR_RETURN(const MailboxKeys keys,
+                   ParseKeys(request.reader_key(), request.write_key()));
+  ASSIGN_OR_RETURN(const crypto::Ed25519Signature signature,
+                   crypto::Ed25519Signature::FromBytes(request.signature()));
+  RETURN_IF_ERROR(VerifyRegistration(keys, terms, signature));
+  const ObjectId id = RegistrationId(terms);
+  return ValidWrite{.op = PutRegistration{.mailbox = mailbox,
+                                          .id = id,
+                                          .timestamp_ms = terms.timestamp_ms,
+                                          .proof_nonce = terms.proof_nonce,
+                                          .proof = Proof(request.reader_key(),
+                                                         request.write_key(),
+                                                         request.signature())},
+                    .subject = {.id = id, .mailbox = mailbox, .expiry_ms = 0}};
+}
+
+absl::StatusOr<ValidWrite> ValidateItem(const v1::ReplicatedItem& item,
+                                        int registration_bits, absl::Time now) {
+  switch (item.item_case()) {
+    case v1::ReplicatedItem::kStore:
+      return ValidateStore(item.store(), now, Origin::kPeer);
+    case v1::ReplicatedItem::kDelete:
+      return ValidateDelete(item.delete_(), now, Origin::kPeer);
+    case v1::ReplicatedItem::kPutRecord:
+      return ValidatePutRecord(item.put_record(), Origin::kPeer);
+    case v1::ReplicatedItem::kRegister:
+      return ValidateRegister(item.register_(), registration_bits, now,
+                              Origin::kPeer);
+    case v1::ReplicatedItem::kPurge:
+      return ValidatePurge(item.purge(), now, Origin::kPeer);
+    case v1::ReplicatedItem::ITEM_NOT_SET:
+      break;
+  }
+  return absl::InvalidArgumentError("unknown kind of item");
 }
 
 absl::StatusOr<ValidWrite> ValidatePutRecord(
-    const v1::PutRecordRequest& request) {
+    const v1::PutRecordRequest& request, Origin origin) {
   ASSIGN_OR_RETURN(const MailboxAddress mailbox,
                    MailboxAddress::FromBytes(request.mailbox()));
   ASSIGN_OR_RETURN(const MailboxNamespace ns,
@@ -172,7 +297,8 @@ absl::StatusOr<ValidWrite> ValidatePutRecord(
   return ValidWrite{.op = PutRecord{.mailbox = mailbox,
                                     .ns = ns,
                                     .id = id,
-                                    .record = std::move(record)},
+                                    .record = std::move(record),
+                                    .origin = origin},
                     .subject = {.id = id, .mailbox = mailbox, .expiry_ms = 0}};
 }
 
@@ -192,9 +318,13 @@ absl::StatusOr<ValidRetrieval> ValidateRetrieve(
                                      .timestamp_ms = request.timestamp_ms(),
                                      .nonce = {}},
                            .keys = {},
-                           .page_bytes = 0};
+                           .page_bytes = 0,
+                           .wait = absl::Milliseconds(request.wait_ms())};
   if (request.limit() == 0 || request.limit() > kMaxPageRows) {
     return absl::InvalidArgumentError("no valid number of rows");
+  }
+  if (request.wait_ms() > kMaxWaitMs) {
+    return absl::InvalidArgumentError("too long a wait");
   }
   if (request.cursor() > kMaxNumber) {
     return absl::InvalidArgumentError("no valid cursor");

@@ -28,7 +28,10 @@ namespace messenger::swarm {
 namespace v1 {
 class DeleteRequest;
 class GetRecordsRequest;
+class PurgeRequest;
 class PutRecordRequest;
+class RegisterRequest;
+class ReplicatedItem;
 class RetrieveRequest;
 class StoreRequest;
 }  // namespace v1
@@ -37,24 +40,36 @@ class StoreRequest;
 struct ValidWrite {
   StoreOp op;
   ReceiptSubject subject;
+  // Bits of work that a message carries (section 3.8).
+  int work_bits = 0;
 };
 
-// Who brings a request. What a peer brings was checked when it was fresh, so it
-// is held to all but freshness: no write that a swarm accepted is ever refused
+// `origin`: what a peer brings was checked when it was fresh, so it is held to
+// all but freshness and work: no write that a swarm accepted is ever refused
 // by a member that got it late.
-enum class Origin { kClient, kPeer };
 
 absl::StatusOr<ValidWrite> ValidateStore(const v1::StoreRequest& request,
                                          absl::Time now, Origin origin);
 absl::StatusOr<ValidWrite> ValidateDelete(const v1::DeleteRequest& request,
                                           absl::Time now, Origin origin);
 absl::StatusOr<ValidWrite> ValidatePutRecord(
-    const v1::PutRecordRequest& request);
+    const v1::PutRecordRequest& request, Origin origin);
+absl::StatusOr<ValidWrite> ValidatePurge(const v1::PurgeRequest& request,
+                                         absl::Time now, Origin origin);
+// PERMISSION_DENIED also for less work than `bits`, from whomever.
+absl::StatusOr<ValidWrite> ValidateRegister(const v1::RegisterRequest& request,
+                                            int bits, absl::Time now,
+                                            Origin origin);
+
+// What a peer brings, of whatever kind.
+absl::StatusOr<ValidWrite> ValidateItem(const v1::ReplicatedItem& item,
+                                        int registration_bits, absl::Time now);
 
 struct ValidRetrieval {
   RetrieveTerms terms;
   MailboxKeys keys;
   uint32_t page_bytes = 0;
+  absl::Duration wait;
 };
 // A retrieval signed for another node than `self` is UNAUTHENTICATED.
 absl::StatusOr<ValidRetrieval> ValidateRetrieve(

@@ -14,6 +14,8 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "swarm/auth/limits.h"
+#include "swarm/auth/registration.h"
+#include "swarm/proto/peer.pb.h"
 #include "swarm/proto/storage.pb.h"
 #include "swarm/proto/storage_codec.h"
 
@@ -95,6 +97,7 @@ class RequestValidatorTest : public ::testing::Test {
                       .ns = MailboxNamespace::kInbox,
                       .timestamp_ms = Ms(absl::ZeroDuration()),
                       .nonce = nonce_,
+                      .effective_ms = 0,
                       .ids = {MessageId()}};
     if (edit != nullptr) edit(terms);
     v1::DeleteRequest request;
@@ -104,11 +107,49 @@ class RequestValidatorTest : public ::testing::Test {
       request.add_ids(std::string(id.bytes()));
     }
     request.set_timestamp_ms(terms.timestamp_ms);
+    request.set_effective_ms(terms.effective_ms);
     request.set_nonce(std::string(terms.nonce.bytes()));
     request.set_reader_key(
         std::string(account_.signing_key().public_key().bytes()));
     request.set_signature(
         std::string(SignDelete(account_.signing_key(), terms).bytes()));
+    return request;
+  }
+  v1::PurgeRequest Purge(
+      std::function<void(PurgeTerms&)> edit = nullptr) const {
+    PurgeTerms terms{.mailbox = inbox_,
+                     .ns = MailboxNamespace::kInbox,
+                     .expiry_until_ms = Ms(absl::Hours(1)),
+                     .timestamp_ms = Ms(absl::ZeroDuration()),
+                     .nonce = nonce_};
+    if (edit != nullptr) edit(terms);
+    v1::PurgeRequest request;
+    request.set_mailbox(std::string(terms.mailbox.bytes()));
+    request.set_ns(static_cast<uint32_t>(terms.ns));
+    request.set_expiry_until_ms(terms.expiry_until_ms);
+    request.set_timestamp_ms(terms.timestamp_ms);
+    request.set_nonce(std::string(terms.nonce.bytes()));
+    request.set_reader_key(
+        std::string(account_.signing_key().public_key().bytes()));
+    request.set_signature(
+        std::string(SignPurge(account_.signing_key(), terms).bytes()));
+    return request;
+  }
+  static constexpr int kBits = 6;
+  v1::RegisterRequest Register(
+      std::function<void(RegistrationTerms&)> edit = nullptr) const {
+    RegistrationTerms terms{.mailbox = pair_,
+                            .timestamp_ms = Ms(absl::ZeroDuration())};
+    if (edit != nullptr) edit(terms);
+    terms.proof_nonce = FindRegistrationNonce(terms, kBits, 0, 1 << 16).value();
+    v1::RegisterRequest request;
+    request.set_mailbox(std::string(terms.mailbox.bytes()));
+    request.set_timestamp_ms(terms.timestamp_ms);
+    request.set_proof_nonce(terms.proof_nonce);
+    request.set_reader_key(std::string(read_key_.public_key().bytes()));
+    request.set_write_key(std::string(write_key_.public_key().bytes()));
+    request.set_signature(
+        std::string(SignRegistration(read_key_, terms).bytes()));
     return request;
   }
   v1::PutRecordRequest Put(
@@ -229,6 +270,10 @@ TEST_F(RequestValidatorTest, RefusesEveryMalformedMessage) {
       {"a write key", [](auto& r) { r.set_write_key(std::string(32, 'x')); }},
       {"a signature", [](auto& r) { r.set_signature(std::string(64, 'x')); }},
       {"pairwise namespace", [](auto& r) { r.set_ns(10); }},
+      {"more than strangers may send",
+       [](auto& r) {
+         r.set_payload(std::string(kMaxStrangerPayloadBytes + 1, 'x'));
+       }},
   };
   for (const E& edit : inbox_edits) {
     v1::StoreRequest request = Inbox();
@@ -303,6 +348,7 @@ TEST_F(RequestValidatorTest, RefusesEveryMalformedRetrieval) {
        },
        StatusCode::kPermissionDenied},
       {"no signature", [](auto& r) { r.clear_signature(); }},
+      {"too long a wait", [](auto& r) { r.set_wait_ms(kMaxWaitMs + 1); }},
       {"no page size", [](auto& r) { r.clear_page_bytes(); }},
       {"small page", [](auto& r) { r.set_page_bytes(kMinPageBytes - 1); }},
       {"large page", [](auto& r) { r.set_page_bytes(kMaxPageBytes + 1); }},
@@ -319,8 +365,15 @@ TEST_F(RequestValidatorTest, AcceptsADeletion) {
   const auto deletion = ValidateDelete(Delete(), now_, Origin::kClient);
   ASSERT_THAT(deletion, IsOk());
   EXPECT_EQ(deletion->subject.expiry_ms, 0);
-  EXPECT_EQ(std::get<DeleteMessages>(deletion->op).unknown_until_ms,
-            Ms(kUnknownTombstoneLife));
+  const auto& order = std::get<DeleteMessages>(deletion->op);
+  EXPECT_EQ(order.order_id, deletion->subject.id);
+  EXPECT_EQ(order.proof.size(), 96);
+  EXPECT_EQ(order.terms.effective_ms, 0);
+  EXPECT_THAT(ValidateDelete(Delete([this](DeleteTerms& t) {
+                               t.effective_ms = Ms(kMaxTtl);
+                             }),
+                             now_, Origin::kClient),
+              IsOk());
   EXPECT_THAT(ValidateDelete(
                   Delete([](DeleteTerms& t) { t.ids.resize(kMaxDeleteIds); }),
                   now_, Origin::kClient),
@@ -348,6 +401,14 @@ TEST_F(RequestValidatorTest, RefusesEveryMalformedDeletion) {
          t.timestamp_ms = Ms(3 * kClockTolerance);
        }),
        StatusCode::kFailedPrecondition},
+      {"an effect beyond all messages", signed_edit([this](auto& t) {
+         t.effective_ms = Ms(kMaxTtl + kClockTolerance + absl::Milliseconds(1));
+       })},
+      {"absurd effect",
+       signed_edit([](auto& t) { t.effective_ms = ~uint64_t{0}; })},
+      {"other effect",
+       [this](auto& r) { r.set_effective_ms(Ms(absl::Hours(1))); },
+       StatusCode::kUnauthenticated},
       {"no nonce", [](auto& r) { r.clear_nonce(); }},
       {"a write key", [](auto& r) { r.set_write_key(std::string(32, 'x')); }},
       {"other key",
@@ -374,10 +435,10 @@ TEST_F(RequestValidatorTest, RefusesEveryMalformedDeletion) {
 }
 
 TEST_F(RequestValidatorTest, AcceptsARecord) {
-  EXPECT_THAT(ValidatePutRecord(Put()), IsOk());
-  EXPECT_THAT(
-      ValidatePutRecord(Put(nullptr, MailboxNamespace::kIdentityRecord)),
-      IsOk());
+  EXPECT_THAT(ValidatePutRecord(Put(), Origin::kClient), IsOk());
+  EXPECT_THAT(ValidatePutRecord(Put(nullptr, MailboxNamespace::kIdentityRecord),
+                                Origin::kClient),
+              IsOk());
 }
 
 TEST_F(RequestValidatorTest, RefusesEveryMalformedRecord) {
@@ -418,8 +479,155 @@ TEST_F(RequestValidatorTest, RefusesEveryMalformedRecord) {
   for (const E& edit : edits) {
     v1::PutRecordRequest request = Put();
     edit.apply(request);
-    EXPECT_THAT(ValidatePutRecord(request), StatusIs(edit.code)) << edit.what;
+    for (const Origin origin : {Origin::kClient, Origin::kPeer}) {
+      EXPECT_THAT(ValidatePutRecord(request, origin), StatusIs(edit.code))
+          << edit.what;
+    }
   }
+}
+
+TEST_F(RequestValidatorTest, WorkCountsForItsHourAndTheTwoBesideIt) {
+  v1::StoreRequest request = Inbox();
+  const auto hour = static_cast<uint32_t>(absl::ToUnixSeconds(now_) / 3600);
+  const MessageId id =
+      ComputeMessageId(inbox_, MailboxNamespace::kInbox, "payload");
+  for (const int off : {-2, -1, 0, 1, 2}) {
+    const uint32_t other = hour + static_cast<uint32_t>(off);
+    request.set_work_hour(other);
+    request.set_work_nonce(
+        FindMessageNonce(id, inbox_, other, 8, 0, 1 << 16).value());
+    const auto write = ValidateStore(request, now_, Origin::kClient);
+    ASSERT_THAT(write, IsOk());
+    if (off == -2 || off == 2) {
+      EXPECT_EQ(write->work_bits, 0) << off;
+    } else {
+      EXPECT_GE(write->work_bits, 8) << off;
+    }
+  }
+}
+
+TEST_F(RequestValidatorTest, AcceptsAPurge) {
+  const auto purge = ValidatePurge(Purge(), now_, Origin::kClient);
+  ASSERT_THAT(purge, IsOk());
+  EXPECT_EQ(std::get<PurgeMessages>(purge->op).order_id, purge->subject.id);
+  EXPECT_EQ(purge->subject.expiry_ms, 0);
+  // Members bring it to one another as long as it lives.
+  EXPECT_THAT(ValidatePurge(Purge(), now_ + absl::Hours(2), Origin::kPeer),
+              IsOk());
+  EXPECT_THAT(ValidatePurge(Purge(), now_ + absl::Hours(2), Origin::kClient),
+              StatusIs(StatusCode::kFailedPrecondition));
+}
+
+TEST_F(RequestValidatorTest, RefusesEveryMalformedPurge) {
+  using E = Edit<v1::PurgeRequest>;
+  const auto signed_edit = [this](std::function<void(PurgeTerms&)> edit) {
+    return [this, edit](v1::PurgeRequest& r) { r = Purge(edit); };
+  };
+  const std::vector<E> edits = {
+      {"no mailbox", [](auto& r) { r.clear_mailbox(); }},
+      {"records' namespace", [](auto& r) { r.set_ns(1); }},
+      {"no end", signed_edit([](auto& t) { t.expiry_until_ms = 0; })},
+      {"an end beyond all messages", signed_edit([this](auto& t) {
+         t.expiry_until_ms =
+             Ms(kMaxTtl + 2 * kClockTolerance + absl::Milliseconds(1));
+       })},
+      {"other end", [](auto& r) { r.set_expiry_until_ms(7); },
+       StatusCode::kUnauthenticated},
+      {"no time", signed_edit([](auto& t) { t.timestamp_ms = 0; })},
+      {"from the future", signed_edit([this](auto& t) {
+         t.timestamp_ms = Ms(3 * kClockTolerance);
+       }),
+       StatusCode::kFailedPrecondition},
+      {"no nonce", [](auto& r) { r.clear_nonce(); }},
+      {"other key",
+       [this](auto& r) {
+         r.set_reader_key(std::string(other_key_.public_key().bytes()));
+       },
+       StatusCode::kPermissionDenied},
+      {"flipped signature", [](auto& r) { (*r.mutable_signature())[9] ^= 1; },
+       StatusCode::kUnauthenticated},
+  };
+  for (const E& edit : edits) {
+    v1::PurgeRequest request = Purge();
+    edit.apply(request);
+    EXPECT_THAT(ValidatePurge(request, now_, Origin::kPeer),
+                StatusIs(edit.code))
+        << edit.what;
+  }
+  const v1::PurgeRequest past =
+      Purge([this](PurgeTerms& t) { t.expiry_until_ms = Ms(-absl::Hours(1)); });
+  EXPECT_THAT(ValidatePurge(past, now_, Origin::kClient),
+              StatusIs(StatusCode::kInvalidArgument));
+}
+
+TEST_F(RequestValidatorTest, AcceptsARegistrationThatWasPaidFor) {
+  const auto registration =
+      ValidateRegister(Register(), kBits, now_, Origin::kClient);
+  ASSERT_THAT(registration, IsOk());
+  EXPECT_EQ(std::get<PutRegistration>(registration->op).id,
+            registration->subject.id);
+  EXPECT_EQ(std::get<PutRegistration>(registration->op).proof.size(), 128);
+  for (const Origin origin : {Origin::kClient, Origin::kPeer}) {
+    EXPECT_THAT(ValidateRegister(Register(), 40, now_, origin),
+                StatusIs(StatusCode::kPermissionDenied));
+  }
+  EXPECT_THAT(ValidateRegister(Register(), kBits,
+                               now_ + kRegistrationKept - absl::Seconds(1),
+                               Origin::kPeer),
+              IsOk());
+  EXPECT_THAT(ValidateRegister(Register(), kBits, now_ + kRegistrationKept,
+                               Origin::kPeer),
+              StatusIs(StatusCode::kInvalidArgument));
+}
+
+TEST_F(RequestValidatorTest, RefusesEveryMalformedRegistration) {
+  using E = Edit<v1::RegisterRequest>;
+  const auto signed_edit =
+      [this](std::function<void(RegistrationTerms&)> edit) {
+        return [this, edit](v1::RegisterRequest& r) { r = Register(edit); };
+      };
+  const std::vector<E> edits = {
+      {"no mailbox", [](auto& r) { r.clear_mailbox(); }},
+      {"no time", signed_edit([](auto& t) { t.timestamp_ms = 0; })},
+      {"from the future", signed_edit([this](auto& t) {
+         t.timestamp_ms = Ms(3 * kClockTolerance);
+       }),
+       StatusCode::kFailedPrecondition},
+      {"no write key", [](auto& r) { r.clear_write_key(); }},
+      {"other key",
+       [this](auto& r) {
+         r.set_reader_key(std::string(other_key_.public_key().bytes()));
+       },
+       StatusCode::kPermissionDenied},
+      {"no signature", [](auto& r) { r.clear_signature(); }},
+      {"flipped signature", [](auto& r) { (*r.mutable_signature())[9] ^= 1; },
+       StatusCode::kUnauthenticated},
+  };
+  for (const E& edit : edits) {
+    v1::RegisterRequest request = Register();
+    edit.apply(request);
+    EXPECT_THAT(ValidateRegister(request, 0, now_, Origin::kPeer),
+                StatusIs(edit.code))
+        << edit.what;
+  }
+}
+
+TEST_F(RequestValidatorTest, ChecksWhatAPeerBringsOfEveryKind) {
+  v1::ReplicatedItem item;
+  EXPECT_THAT(ValidateItem(item, kBits, now_),
+              StatusIs(StatusCode::kInvalidArgument));
+  *item.mutable_store() = Pairwise();
+  EXPECT_THAT(ValidateItem(item, kBits, now_), IsOk());
+  *item.mutable_delete_() = Delete();
+  EXPECT_THAT(ValidateItem(item, kBits, now_), IsOk());
+  *item.mutable_put_record() = Put();
+  EXPECT_THAT(ValidateItem(item, kBits, now_), IsOk());
+  *item.mutable_purge() = Purge();
+  EXPECT_THAT(ValidateItem(item, kBits, now_), IsOk());
+  *item.mutable_register_() = Register();
+  EXPECT_THAT(ValidateItem(item, kBits, now_), IsOk());
+  EXPECT_THAT(ValidateItem(item, 40, now_),
+              StatusIs(StatusCode::kPermissionDenied));
 }
 
 TEST_F(RequestValidatorTest, ChecksWhatAReaderOfRecordsAsks) {

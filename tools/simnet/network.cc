@@ -321,7 +321,10 @@ class Network::Impl final : public Device::Listener {
       return false;
     }
     for (const routing::NodeRecord& node : directory->nodes()) {
-      if (!node.running || !node.active) return false;
+      if (!node.running ||
+          node.storage_state != routing::StorageState::kActive) {
+        return false;
+      }
     }
     return std::all_of(nodes_.begin(), nodes_.end(), [&](const auto& node) {
       return node->Knows(directory->epoch());

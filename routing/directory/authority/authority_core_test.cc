@@ -51,6 +51,7 @@ class AuthorityCoreTest : public ::testing::Test {
     crypto::Ed25519PrivateKey identity;
     SimulatedNetwork::Host* link = nullptr;
     SimulatedNetwork::Host* storage = nullptr;
+    bool stores = true;
     std::unique_ptr<NodeKeys> keys;
     std::unique_ptr<DescriptorPublisher> publisher;
 
@@ -130,12 +131,13 @@ class AuthorityCoreTest : public ::testing::Test {
     return endpoints;
   }
 
-  Node& AddNode() {
+  // A relay, and by default a storage node as well.
+  Node& AddNode(bool stores = true) {
     const int i = static_cast<int>(nodes_.size());
     auto identity = crypto::Ed25519PrivateKey::Generate(random_);
     const NodeId id = NodeId::FromBytes(identity.public_key().bytes()).value();
     nodes_.push_back(std::make_unique<Node>(
-        Node{std::move(identity), nullptr, nullptr,
+        Node{std::move(identity), nullptr, nullptr, stores,
              NodeKeys::Open("", id, params_, random_, clock_.Now()).value(),
              nullptr}));
     Node& node = *nodes_.back();
@@ -152,10 +154,11 @@ class AuthorityCoreTest : public ::testing::Test {
   void Publish(Node& node) {
     Descriptor base;
     base.network_id = config_.network_id;
-    base.relay = base.storage_role = true;
+    base.relay = true;
+    base.storage_role = node.stores;
     base.nickname = "node";
     base.link = node.link->endpoint();
-    base.storage = node.storage->endpoint();
+    if (node.stores) base.storage = node.storage->endpoint();
     node.publisher = std::make_unique<DescriptorPublisher>(
         node.link->transport(), executor_, clock_, node.identity, *node.keys,
         AuthorityEndpoints(), base);
@@ -212,7 +215,8 @@ TEST_F(AuthorityCoreTest, ANewNetworkHasAllNodesWithinOneInterval) {
   for (int i = 0; i < 8; ++i) AddNode();
   EXPECT_TRUE(executor_.RunUntil([this] { return AllListRunning(8); },
                                  kInterval + absl::Seconds(1)));
-  for (const NodeRecord& node : Current()->nodes()) EXPECT_TRUE(node.active);
+  for (const NodeRecord& node : Current()->nodes())
+    EXPECT_EQ(node.storage_state, StorageState::kActive);
   for (auto& node : nodes_) EXPECT_EQ(node->publisher->accepted(), 3);
 }
 
@@ -258,7 +262,7 @@ TEST_F(AuthorityCoreTest, ANodeThatGoesDownStopsRunningAndStaysActive) {
   EXPECT_TRUE(
       executor_.RunUntil([&] { return !Current()->Find(id)->running; },
                          3 * kProbeInterval + kInterval + absl::Seconds(1)));
-  EXPECT_TRUE(Current()->Find(id)->active);
+  EXPECT_TRUE(Current()->Find(id)->serving());
   EXPECT_TRUE(Current()->Find(nodes_[0]->id())->running);
 
   network_.Restart(*nodes_[1]->link);
@@ -299,9 +303,10 @@ TEST_F(AuthorityCoreTest, ANodeOfAnotherKeyAtTheAddressDoesNotCount) {
   EXPECT_THAT(Current()->nodes(), SizeIs(1));
 }
 
-TEST_F(AuthorityCoreTest, ANodeIsGoneADayAfterItWentDown) {
+TEST_F(AuthorityCoreTest, ARelayIsGoneADayAfterItWentDown) {
   StartAuthorities();
-  for (int i = 0; i < 2; ++i) AddNode();
+  AddNode();
+  AddNode(/*stores=*/false);
   RunIntervals(2);
   const NodeId id = nodes_[1]->id();
   network_.Crash(*nodes_[1]->link);

@@ -1,12 +1,16 @@
 #include "routing/directory/authority/compute_consensus.h"
 
+#include <algorithm>
+#include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "crypto/base/status_macros.h"
 #include "crypto/hash/hash.h"
+#include "routing/directory/authority/storage_membership.h"
 #include "routing/directory/consensus_encoding.h"
 #include "routing/directory/descriptor.h"
 
@@ -17,6 +21,8 @@ namespace {
 struct Tally {
   size_t listed = 0;
   size_t running = 0;
+  size_t leaving = 0;
+  std::vector<uint64_t> ready_epochs;
   std::set<absl::string_view> descriptors;
 };
 
@@ -24,6 +30,18 @@ struct Choice {
   absl::string_view descriptor;
   bool storage_role = false;
 };
+
+// A node that is going to be listed.
+struct Listed {
+  absl::string_view descriptor;
+  absl::Time since;
+  StorageFacts storage;
+};
+
+// It stores messages, or is about to.
+bool IsMember(const NodeRecord* node) {
+  return node != nullptr && (node->serving() || node->target());
+}
 
 absl::Status CheckVotes(absl::Span<const Vote* const> votes,
                         const Consensus* previous) {
@@ -59,15 +77,52 @@ absl::StatusOr<NetworkParams> AgreedParams(
       "authorities are configured with different parameters");
 }
 
+absl::StatusOr<std::map<NodeId, Tally>> TallyUp(
+    absl::Span<const Vote* const> votes, const Consensus* previous) {
+  std::map<NodeId, Tally> tallies;
+  for (const Vote* vote : votes) {
+    for (const Vote::Entry& entry : vote->entries) {
+      ASSIGN_OR_RETURN(const NodeId id, NodeIdOfDescriptor(entry.descriptor));
+      Tally& tally = tallies[id];
+      ++tally.listed;
+      tally.running += entry.running;
+      tally.leaving += entry.leaving;
+      tally.ready_epochs.push_back(entry.ready_epoch);
+      tally.descriptors.insert(entry.descriptor);
+    }
+  }
+  if (previous == nullptr) return tallies;
+  for (size_t i = 0; i < previous->nodes().size(); ++i) {
+    const NodeRecord& node = previous->nodes()[i];
+    if (!IsMember(&node)) continue;
+    ASSIGN_OR_RETURN(const ConsensusEntry entry,
+                     ParseEntry(previous->entries()[i]));
+    tallies[node.id].descriptors.insert(entry.descriptor);
+  }
+  return tallies;
+}
+
+// The newest epoch for which more than half of all votes have the node ready.
+uint64_t ReadyEpoch(const Tally& tally, size_t votes) {
+  std::vector<uint64_t> epochs = tally.ready_epochs;
+  if (2 * epochs.size() <= votes) return 0;
+  std::sort(epochs.begin(), epochs.end(), std::greater<>());
+  return epochs[votes / 2];
+}
+
 // The newest of the good descriptors; of two as new, the one with the smaller
 // hash. Nothing if none is good.
 absl::StatusOr<Choice> ChooseDescriptor(const Tally& tally,
-                                        const NetworkId& network_id) {
+                                        const NetworkId& network_id,
+                                        bool must_store) {
   Choice best;
   std::pair<absl::Time, crypto::Digest256> best_rank;
   for (const absl::string_view bytes : tally.descriptors) {
     const absl::StatusOr<Descriptor> descriptor = ParseDescriptor(bytes);
-    if (!descriptor.ok() || descriptor->network_id != network_id) continue;
+    if (!descriptor.ok() || descriptor->network_id != network_id ||
+        (must_store && !descriptor->storage_role)) {
+      continue;
+    }
     const crypto::Digest256 hash =
         crypto::Blake2b256("nm1-descriptor", {bytes});
     const bool better =
@@ -83,41 +138,74 @@ absl::StatusOr<Choice> ChooseDescriptor(const Tally& tally,
   return best;
 }
 
+std::map<NodeId, Listed> ListNodes(const std::map<NodeId, Tally>& tallies,
+                                   absl::Span<const Vote* const> votes,
+                                   const Consensus* previous) {
+  std::map<NodeId, Listed> nodes;
+  size_t members = 0;
+  for (const auto& [id, tally] : tallies) {
+    const NodeRecord* old = previous == nullptr ? nullptr : previous->Find(id);
+    const bool member = IsMember(old);
+    if (2 * tally.listed <= votes.size() && !member) continue;
+    const absl::StatusOr<Choice> choice =
+        ChooseDescriptor(tally, votes[0]->network_id, /*must_store=*/member);
+    if (!choice.ok()) continue;
+    members += member;
+    Listed& node = nodes[id];
+    node.descriptor = choice->descriptor;
+    node.since = old != nullptr ? old->since : votes[0]->valid_after;
+    if (old != nullptr) node.storage.before = old->storage_state;
+    node.storage.storage_role = choice->storage_role;
+    if (2 * tally.running <= votes.size()) {
+      node.storage.down_since = votes[0]->valid_after;
+      if (old != nullptr && old->down_since.has_value()) {
+        node.storage.down_since = old->down_since;
+      }
+    }
+    node.storage.leaving = 2 * tally.leaving > votes.size();
+    node.storage.ready_epoch = ReadyEpoch(tally, votes.size());
+  }
+  // Where there is not room for all, for those that store messages.
+  size_t others = kMaxConsensusNodes - std::min(kMaxConsensusNodes, members);
+  for (auto it = nodes.begin(); it != nodes.end();) {
+    const StorageState before = it->second.storage.before;
+    const bool member = IsServing(before) || IsTarget(before);
+    if (!member && others == 0) {
+      it = nodes.erase(it);
+      continue;
+    }
+    if (!member) --others;
+    ++it;
+  }
+  return nodes;
+}
+
 }  // namespace
 
 absl::StatusOr<ComputedConsensus> ComputeConsensus(
     absl::Span<const Vote* const> votes, const Consensus* previous) {
   RETURN_IF_ERROR(CheckVotes(votes, previous));
   ASSIGN_OR_RETURN(const NetworkParams params, AgreedParams(votes));
+  ASSIGN_OR_RETURN(const auto tallies, TallyUp(votes, previous));
+  const std::map<NodeId, Listed> nodes = ListNodes(tallies, votes, previous);
 
-  std::map<NodeId, Tally> tallies;
-  for (const Vote* vote : votes) {
-    for (const Vote::Entry& entry : vote->entries) {
-      ASSIGN_OR_RETURN(const NodeId id, NodeIdOfDescriptor(entry.descriptor));
-      Tally& tally = tallies[id];
-      ++tally.listed;
-      if (entry.running) ++tally.running;
-      tally.descriptors.insert(entry.descriptor);
-    }
+  std::map<NodeId, StorageFacts> facts;
+  for (const auto& [id, node] : nodes) {
+    facts.emplace_hint(facts.end(), id, node.storage);
   }
+  StorageTransition pending;
+  if (previous != nullptr) {
+    pending = {previous->transition_epoch(), previous->transition_since()};
+  }
+  const StorageMembership storage = NextStorageMembership(
+      facts, pending, params, votes[0]->epoch, votes[0]->valid_after);
 
   ComputedConsensus computed;
-  for (const auto& [id, tally] : tallies) {
-    if (2 * tally.listed <= votes.size()) continue;
-    const absl::StatusOr<Choice> choice =
-        ChooseDescriptor(tally, votes[0]->network_id);
-    if (!choice.ok()) continue;
-    const NodeRecord* old = previous == nullptr ? nullptr : previous->Find(id);
-    ConsensusEntry entry;
-    entry.running = 2 * tally.running > votes.size();
-    entry.active = choice->storage_role &&
-                   (entry.running || (old != nullptr && old->active));
-    entry.since = old != nullptr ? old->since : votes[0]->valid_after;
-    entry.descriptor = choice->descriptor;
-    if (computed.entries.size() == kMaxConsensusNodes) break;
-    computed.entries.push_back(EncodeEntry(entry));
+  for (const auto& [id, node] : nodes) {
+    computed.entries.push_back(
+        EncodeEntry({storage.states.at(id), node.since, node.storage.down_since,
+                     node.descriptor}));
   }
-
   ConsensusHeader header;
   header.network_id = votes[0]->network_id;
   header.epoch = votes[0]->epoch;
@@ -125,6 +213,8 @@ absl::StatusOr<ComputedConsensus> ComputeConsensus(
   header.valid_after = votes[0]->valid_after;
   header.valid_until = header.valid_after + kConsensusLifetime;
   header.params = params;
+  header.transition_epoch = storage.transition.epoch;
+  header.transition_since = storage.transition.since;
   header.node_count = static_cast<uint32_t>(computed.entries.size());
   header.nodes_root = NodesRoot(computed.entries);
   computed.header = EncodeHeader(header);

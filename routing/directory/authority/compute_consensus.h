@@ -20,9 +20,11 @@ struct ComputedConsensus {
   std::vector<std::string> entries;
 };
 
-// A node is listed, and is running, if more than half of `votes` say so; its
-// newest descriptor is taken; it is active once it was running with storage,
-// until it leaves. `previous` is null for a network's first consensus.
+// A node is listed, and is running, if more than half of `votes` say so, and
+// its newest descriptor is taken. A node that stores messages, or is about to,
+// stays listed with its storage role whatever votes say: only the rules of
+// storage_membership.h take it out. `previous` is null for a network's first
+// consensus.
 //
 // FAILED_PRECONDITION if the votes are not all of one epoch, one network,
 // different authorities and about `previous`, or agree on no parameters.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -42,7 +44,8 @@ class ComputeConsensusTest : public ::testing::Test {
   std::vector<Vote::Entry> AllNodes() {
     std::vector<std::pair<NodeId, Vote::Entry>> sorted;
     for (int i = 0; i < kNodes; ++i) {
-      sorted.push_back({net_.node(i).id(), {true, DescriptorOf(i)}});
+      sorted.push_back({net_.node(i).id(),
+                        {.running = true, .descriptor = DescriptorOf(i)}});
     }
     std::sort(sorted.begin(), sorted.end(),
               [](const auto& a, const auto& b) { return a.first < b.first; });
@@ -115,7 +118,7 @@ class ComputeConsensusTest : public ::testing::Test {
   }
 
   crypto::SeededRandom random_{1};
-  const absl::Time now_ = absl::FromUnixSeconds(1893456000);
+  absl::Time now_ = absl::FromUnixSeconds(1893456000);
   TestNetwork net_;
   std::vector<Vote> votes_;
 };
@@ -125,7 +128,8 @@ TEST_F(ComputeConsensusTest, ListsWhatAllListAsAReaderWouldExpect) {
   EXPECT_EQ(consensus->epoch(), 100);
   EXPECT_EQ(consensus->nodes().size(), kNodes);
   for (const NodeRecord& node : consensus->nodes()) {
-    EXPECT_TRUE(node.running && node.active);
+    EXPECT_TRUE(node.running);
+    EXPECT_EQ(node.storage_state, StorageState::kActive);
     EXPECT_EQ(node.since, now_);
   }
 }
@@ -189,30 +193,108 @@ TEST_F(ComputeConsensusTest, ADescriptorThatTheNodeDidNotSignIsPassedOver) {
   EXPECT_EQ(Result()->Find(net_.node(1).id()), nullptr);
 }
 
-TEST_F(ComputeConsensusTest, AnActiveNodeStaysActiveWhileItIsDown) {
+TEST_F(ComputeConsensusTest,
+       AnActiveNodeStaysActiveWhileItIsDownForAShortTime) {
   const auto first = Result();
   BuildOn(*first);
   for (int vote : {0, 1, 2}) EntryOf(vote, 1).running = false;
   const auto second = Result(first.get());
   const NodeRecord* node = second->Find(net_.node(1).id());
   EXPECT_FALSE(node->running);
-  EXPECT_TRUE(node->active);
+  EXPECT_EQ(node->storage_state, StorageState::kActive);
+  EXPECT_EQ(node->down_since, now_);
   EXPECT_EQ(second->previous_hash(), first->hash());
 }
 
-TEST_F(ComputeConsensusTest, ANewNodeThatIsDownIsNotActiveYet) {
+TEST_F(ComputeConsensusTest, ANewNodeThatIsDownWaits) {
   for (int vote : {0, 1, 2}) EntryOf(vote, 1).running = false;
-  EXPECT_FALSE(Result()->Find(net_.node(1).id())->active);
+  EXPECT_EQ(Result()->Find(net_.node(1).id())->storage_state,
+            StorageState::kWaiting);
 }
 
-TEST_F(ComputeConsensusTest, ANodeWithoutStorageIsNotActive) {
+TEST_F(ComputeConsensusTest, ANodeWithoutStorageHasNoState) {
   for (int vote : {0, 1, 2}) {
     EntryOf(vote, 1).descriptor = DescriptorOf(1, [](Descriptor& d) {
       d.storage_role = false;
       d.storage.address.clear();
     });
   }
-  EXPECT_FALSE(Result()->Find(net_.node(1).id())->active);
+  EXPECT_EQ(Result()->Find(net_.node(1).id())->storage_state,
+            StorageState::kNone);
+}
+
+TEST_F(ComputeConsensusTest, ANodeThatStoresKeepsItsRoleAndItsPlace) {
+  const auto first = Result();
+  BuildOn(*first);
+  for (int vote : {0, 1, 2}) {
+    Omit(vote, 1);
+    EntryOf(vote, 2).descriptor = DescriptorOf(2, [](Descriptor& d) {
+      d.published += absl::Seconds(1);
+      d.storage_role = false;
+      d.storage.address.clear();
+    });
+  }
+  const auto second = Result(first.get());
+  const NodeRecord* gone = second->Find(net_.node(1).id());
+  ASSERT_NE(gone, nullptr);
+  EXPECT_FALSE(gone->running);
+  EXPECT_EQ(gone->storage_state, StorageState::kActive);
+  const NodeRecord* mere_relay = second->Find(net_.node(2).id());
+  EXPECT_TRUE(mere_relay->storage_role);
+  EXPECT_EQ(mere_relay->storage_state, StorageState::kActive);
+}
+
+TEST_F(ComputeConsensusTest, ANodeJoinsWhenMostVotesHaveTheTargetReady) {
+  for (int vote : {0, 1, 2}) EntryOf(vote, 1).running = false;
+  std::shared_ptr<const Consensus> consensus = Result();
+  const auto next = [&] {
+    BuildOn(*consensus);
+    for (Vote& vote : votes_) vote.valid_after += absl::Minutes(1);
+    now_ += absl::Minutes(1);
+    consensus = Result(consensus.get());
+    return consensus->Find(net_.node(1).id())->storage_state;
+  };
+  for (int vote : {0, 1, 2}) EntryOf(vote, 1).running = true;
+  EXPECT_EQ(next(), StorageState::kJoining);
+  const uint64_t begun = consensus->epoch();
+  EXPECT_EQ(consensus->transition_epoch(), begun);
+  EXPECT_EQ(consensus->transition_since(), now_);
+  EXPECT_EQ(next(), StorageState::kJoining);
+  EXPECT_EQ(consensus->transition_epoch(), begun);
+  for (int node = 0; node < kNodes; ++node) {
+    EntryOf(0, node).ready_epoch = begun;
+    EntryOf(1, node).ready_epoch = begun - 1;
+  }
+  EXPECT_EQ(next(), StorageState::kJoining);
+  for (int node = 0; node < kNodes; ++node) {
+    EntryOf(2, node).ready_epoch = begun + 1;
+  }
+  EXPECT_EQ(next(), StorageState::kActive);
+  EXPECT_EQ(consensus->transition_epoch(), 0);
+  EXPECT_EQ(consensus->transition_since(), std::nullopt);
+}
+
+TEST_F(ComputeConsensusTest, ANodeLeavesIfMostVotesSaySo) {
+  const auto first = Result();
+  BuildOn(*first);
+  EntryOf(0, 1).leaving = true;
+  EXPECT_EQ(Result(first.get())->transition_epoch(), 0);
+  EntryOf(2, 1).leaving = true;
+  const auto second = Result(first.get());
+  EXPECT_EQ(second->Find(net_.node(1).id())->storage_state,
+            StorageState::kLeaving);
+  EXPECT_EQ(second->transition_epoch(), second->epoch());
+}
+
+TEST_F(ComputeConsensusTest, RemembersSinceWhenANodeIsDown) {
+  for (int vote : {0, 1, 2}) EntryOf(vote, 1).running = false;
+  const auto first = Result();
+  BuildOn(*first);
+  for (Vote& vote : votes_) vote.valid_after += absl::Seconds(5);
+  EXPECT_EQ(Result(first.get())->Find(net_.node(1).id())->down_since, now_);
+  for (int vote : {0, 1, 2}) EntryOf(vote, 1).running = true;
+  EXPECT_EQ(Result(first.get())->Find(net_.node(1).id())->down_since,
+            std::nullopt);
 }
 
 TEST_F(ComputeConsensusTest, RemembersSinceWhenANodeIsThere) {
@@ -262,6 +344,8 @@ TEST_F(ComputeConsensusTest, AnEpochNeverFollowsItselfOrALaterOne) {
 // The vote's own encoding.
 
 TEST_F(ComputeConsensusTest, AVoteReadsBackAsItWasSigned) {
+  votes_[1].entries[2].ready_epoch = 77;
+  votes_[1].entries[2].leaving = true;
   const std::string bytes = SignVote(votes_[1], net_.authority(1));
   const auto vote = ParseVote(bytes);
   ASSERT_THAT(vote, IsOk());
@@ -269,6 +353,8 @@ TEST_F(ComputeConsensusTest, AVoteReadsBackAsItWasSigned) {
   EXPECT_EQ(vote->epoch, votes_[1].epoch);
   EXPECT_EQ(vote->valid_after, votes_[1].valid_after);
   EXPECT_EQ(vote->params, votes_[1].params);
+  EXPECT_EQ(vote->entries[2].ready_epoch, 77);
+  EXPECT_TRUE(vote->entries[2].leaving);
   ASSERT_EQ(vote->entries.size(), votes_[1].entries.size());
   for (size_t i = 0; i < vote->entries.size(); ++i) {
     EXPECT_EQ(vote->entries[i].running, votes_[1].entries[i].running);

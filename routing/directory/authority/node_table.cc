@@ -150,7 +150,8 @@ std::vector<Vote::Entry> NodeTable::Entries(absl::Time now) const {
         now - *node.unreachable_since >= kListedWhileDown) {
       continue;
     }
-    entries.push_back({Running(node, now), node.bytes});
+    entries.push_back({Running(node, now), node.bytes, /*ready_epoch=*/0,
+                       /*leaving=*/false});
   }
   return entries;
 }

@@ -16,8 +16,9 @@ namespace {
 using crypto::ByteReader;
 using crypto::ByteWriter;
 
-constexpr uint8_t kVersion = 1;
+constexpr uint8_t kVersion = 2;
 constexpr uint8_t kRunning = 1;
+constexpr uint8_t kLeaving = 2;
 constexpr size_t kSignatureBytes = crypto::Ed25519Signature::kSize;
 
 template <typename F>
@@ -36,14 +37,17 @@ absl::Status ReadEntries(ByteReader& reader, std::vector<Vote::Entry>& out) {
   std::optional<NodeId> last;
   for (uint32_t i = 0; i < count && reader.ok(); ++i) {
     const uint8_t status = reader.U8();
+    const uint64_t ready_epoch = reader.U64();
     const absl::string_view descriptor = reader.Var16();
-    if ((status & ~kRunning) != 0 || descriptor.size() > kMaxDescriptorBytes) {
+    if ((status & ~(kRunning | kLeaving)) != 0 ||
+        descriptor.size() > kMaxDescriptorBytes) {
       return Malformed();
     }
     ASSIGN_OR_RETURN(const NodeId id, NodeIdOfDescriptor(descriptor));
     if (last.has_value() && !(*last < id)) return Malformed();
     last = id;
-    out.push_back({(status & kRunning) != 0, std::string(descriptor)});
+    out.push_back({(status & kRunning) != 0, std::string(descriptor),
+                   ready_epoch, (status & kLeaving) != 0});
   }
   return absl::OkStatus();
 }
@@ -62,7 +66,9 @@ std::string SignVote(Vote vote, const crypto::Ed25519PrivateKey& key) {
       .Bytes(vote.params.Encode())
       .U32(static_cast<uint32_t>(vote.entries.size()));
   for (const Vote::Entry& entry : vote.entries) {
-    writer.U8(entry.running ? kRunning : 0).Var16(entry.descriptor);
+    writer.U8((entry.running ? kRunning : 0) | (entry.leaving ? kLeaving : 0))
+        .U64(entry.ready_epoch)
+        .Var16(entry.descriptor);
   }
   std::string bytes = writer.Take();
   const crypto::Ed25519Signature signature =

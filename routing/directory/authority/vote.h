@@ -26,6 +26,9 @@ struct Vote {
   struct Entry {
     bool running = false;    // The authority reaches it, on all its addresses.
     std::string descriptor;  // Signed bytes.
+    // What the node's newest storage report says, if there is one.
+    uint64_t ready_epoch = 0;
+    bool leaving = false;
   };
 
   NetworkId network_id;

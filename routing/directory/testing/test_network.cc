@@ -34,6 +34,9 @@ TlsKey TlsKeyOf(const crypto::SecretBytes<32>& seed) {
 NetworkParams TestNetwork::SmallParams() {
   NetworkParams params;
   params.swarm_size = 3;
+  params.registration_bits = 8;
+  params.evict_after = absl::Minutes(2);
+  params.min_overlap = absl::Seconds(10);
   params.private_addresses = true;
   return params;
 }
@@ -51,6 +54,7 @@ TestNetwork::TestNetwork(int nodes, const NetworkParams& params,
   draft_.valid_after = absl::FromUnixSeconds(absl::ToUnixSeconds(now));
   draft_.params = params;
   for (int i = 0; i < nodes; ++i) AddNode();
+  FollowTransition();
   Adopt(now);
 }
 
@@ -81,7 +85,8 @@ int TestNetwork::AddNode() {
   descriptor.software = "test";
   node.keys->FillDescriptor(descriptor, now_);
   draft_.nodes.push_back({std::move(descriptor), /*running=*/true,
-                          /*active=*/true, draft_.valid_after});
+                          StorageState::kActive, draft_.valid_after,
+                          /*down_since=*/std::nullopt});
   return i;
 }
 
@@ -95,7 +100,9 @@ int TestNetwork::IndexOf(const NodeId& id) const {
 const std::shared_ptr<const Consensus>& TestNetwork::Reissue(
     const std::function<void(Draft&)>& edit) {
   ++draft_.epoch;
+  const uint64_t transition_epoch = draft_.transition_epoch;
   edit(draft_);
+  if (draft_.transition_epoch == transition_epoch) FollowTransition();
   Adopt(now_);
   return consensus_;
 }
@@ -112,6 +119,23 @@ const std::shared_ptr<const Consensus>& TestNetwork::ReissueAt(
     if (i >= 0) nodes_[i]->keys->FillDescriptor(entry.descriptor, now);
   }
   return Reissue(edit);
+}
+
+void TestNetwork::FollowTransition() {
+  std::set<NodeId> target;
+  bool pending = false;
+  for (const Draft::Node& node : draft_.nodes) {
+    if (IsTarget(node.storage_state)) target.insert(node.descriptor.node_id);
+    pending |= IsTarget(node.storage_state) != IsServing(node.storage_state);
+  }
+  if (!pending) {
+    draft_.transition_epoch = 0;
+    draft_.transition_since.reset();
+  } else if (draft_.transition_epoch == 0 || target != target_) {
+    draft_.transition_epoch = draft_.epoch;
+    draft_.transition_since = draft_.valid_after;
+  }
+  target_ = std::move(target);
 }
 
 void TestNetwork::Adopt(absl::Time now) {
@@ -131,9 +155,13 @@ std::string TestNetwork::Sign(const Draft& draft,
     }
     const std::string descriptor =
         Must(SignDescriptor(entry.descriptor, nodes_[i]->identity));
-    sorted.emplace_back(
-        entry.descriptor.node_id,
-        EncodeEntry({entry.running, entry.active, entry.since, descriptor}));
+    std::optional<absl::Time> down_since;
+    if (!entry.running) {
+      down_since = entry.down_since.value_or(draft.valid_after);
+    }
+    sorted.emplace_back(entry.descriptor.node_id,
+                        EncodeEntry({entry.storage_state, entry.since,
+                                     down_since, descriptor}));
   }
   std::sort(sorted.begin(), sorted.end());
   v1::SignedConsensus document;
@@ -149,6 +177,8 @@ std::string TestNetwork::Sign(const Draft& draft,
   header.valid_after = draft.valid_after;
   header.valid_until = draft.valid_after + kConsensusLifetime;
   header.params = draft.params;
+  header.transition_epoch = draft.transition_epoch;
+  header.transition_since = draft.transition_since;
   header.node_count = static_cast<uint32_t>(entries.size());
   header.nodes_root = NodesRoot(entries);
   document.set_header(EncodeHeader(header));

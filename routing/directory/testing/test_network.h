@@ -16,6 +16,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -27,6 +29,7 @@
 #include "routing/directory/descriptor.h"
 #include "routing/directory/network_params.h"
 #include "routing/directory/node_keys.h"
+#include "routing/directory/storage_state.h"
 
 namespace messenger::routing {
 
@@ -48,12 +51,17 @@ class TestNetwork final {
     struct Node {
       Descriptor descriptor;
       bool running = true;
-      bool active = true;
+      StorageState storage_state = StorageState::kActive;
       absl::Time since;
+      // Left open for a node that is not running: since `valid_after`.
+      std::optional<absl::Time> down_since;
     };
     uint64_t epoch = 0;
     absl::Time valid_after;
     NetworkParams params;
+    // Kept up by `Reissue` from the storage states, unless the edit sets it.
+    uint64_t transition_epoch = 0;
+    std::optional<absl::Time> transition_since;
     std::vector<Node> nodes;  // By index, as `node(i)`; may be erased or added.
   };
 
@@ -97,6 +105,8 @@ class TestNetwork final {
 
  private:
   void Adopt(absl::Time now);
+  // What the header says about a transition, from the states of the draft.
+  void FollowTransition();
 
   crypto::Random& random_;
   absl::Time now_;
@@ -104,6 +114,7 @@ class TestNetwork final {
   std::vector<crypto::Ed25519PrivateKey> authorities_;
   std::vector<std::unique_ptr<Node>> nodes_;
   Draft draft_;
+  std::set<NodeId> target_;  // As of the last draft.
   std::shared_ptr<const Consensus> consensus_;
 };
 

@@ -63,13 +63,44 @@ def vectors():
     yield "retrieve_signed", (b"retr.v1" + node + pair + u16(10) +
                               u64(0x0102030405060708) + u64(0x1112131415161718) +
                               u32(256) + u64(1900000000789) + nonce)
-    deletion = (account + u16(0) + u64(1900000000789) + nonce + u16(2) +
-                inbox_id + pair_id)
+    deletion = (account + u16(0) + u64(1900000000789) + nonce +
+                u64(1900000009999) + u16(2) + inbox_id + pair_id)
     yield "delete_signed", deletion
     yield "deletion_id", blake2b(b"nm1-del.v1", deletion)
     record = account + u16(2) + record_key + u64(9) + body
     yield "record_signed", record
     yield "record_id", blake2b(b"nm1-rec.v1", record)
+
+    purge = pair + u16(10) + u64(1900000005555) + u64(1900000000789) + nonce
+    yield "purge_signed", purge
+    yield "purge_id", blake2b(b"nm1-pur.v1", purge)
+    registration = pair + u64(1900000000789) + u64(0x0102030405060708)
+    yield "registration_signed", registration
+    yield "registration_id", blake2b(b"nm1-reg.v1", registration)
+    # The first nonces from 0 on with 12 bits of work.
+    yield "registration_nonce_12", u64(first_nonce(
+        12, lambda nonce: blake2b(b"nm1-reg-work",
+                                  pair + u64(1900000000789) + u64(nonce))))
+    yield "message_nonce_12", u64(first_nonce(
+        12, lambda nonce: blake2b(b"nm1-msg-work", inbox_id + account +
+                                  u32(527777) + u64(nonce))))
+
+    # The digest of a set is the sum of its entries' hashes modulo 2^256.
+    entries = [(5, inbox_id, expiry), (5, pair_id, expiry),
+               (3, blake2b(b"nm1-del.v1", deletion), 1902678400789)]
+    hashes = [int.from_bytes(
+        blake2b(b"nm1-item", bytes([kind]) + u64(end) + name), "big")
+        for kind, name, end in entries]
+    yield "set_digest", (sum(hashes) % 2**256).to_bytes(32, "big")
+    yield "entry_hash_0", hashes[0].to_bytes(32, "big")
+
+
+def first_nonce(bits, hash_of):
+    """The first nonce whose hash begins with this many zero bits."""
+    nonce = 0
+    while int.from_bytes(hash_of(nonce), "big") >> (256 - bits):
+        nonce += 1
+    return nonce
 
 
 def main():
