@@ -37,6 +37,9 @@ ABSL_FLAG(std::string, router_public_file, "",
           "start");
 ABSL_FLAG(uint32_t, capacity_mib, 0,
           "what messages may take of the disk, in MiB; 0: all there is");
+ABSL_FLAG(bool, leaving, false,
+          "tell the directory that this node is to leave; it serves until "
+          "others hold what it holds");
 ABSL_FLAG(absl::Duration, directory_interval, absl::ZeroDuration(),
           "how often to ask for a new directory; 0: as the network's size "
           "calls for");
@@ -111,6 +114,7 @@ int Main() {
            .listen_address = absl::GetFlag(FLAGS_listen),
            .advertised_ip = absl::GetFlag(FLAGS_advertise_ip),
            .capacity_mib = absl::GetFlag(FLAGS_capacity_mib),
+           .leaving = absl::GetFlag(FLAGS_leaving),
            .executor = loop,
            .clock = routing::SystemClock(),
            .random = crypto::SystemRandom(),

@@ -13,6 +13,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "crypto/random/random.h"
 #include "crypto/sign/ed25519.h"
 #include "routing/directory/consensus_holder.h"
 #include "routing/endpoint/endpoint_handler.h"
@@ -22,9 +23,13 @@
 #include "routing/runtime/server.h"
 #include "routing/runtime/transport.h"
 #include "swarm/placement/current_placement.h"
+#include "swarm/repair/planted_bug.h"
+#include "swarm/repair/repair_engine.h"
+#include "swarm/repair/shard_map.h"
 #include "swarm/replication/coordinator.h"
 #include "swarm/replication/local_replica.h"
 #include "swarm/replication/replica_service.h"
+#include "swarm/service/mailbox_waiters.h"
 #include "swarm/service/storage_service.h"
 #include "swarm/store/group_committer.h"
 #include "swarm/store/message_store.h"
@@ -44,6 +49,15 @@ class StorageNode final {
     // last task must be done before `store` goes.
     routing::Executor& disk;
     const routing::Clock& clock;
+    crypto::Random& random;
+    // Told whenever the epoch changes by whose directory this node holds
+    // everything of every shard that it is to hold; 0: it does not. May be
+    // null.
+    std::function<void(uint64_t ready_epoch)> on_ready;
+    // Simulations only: see swarm/repair/planted_bug.h.
+    PlantedBug bug = PlantedBug::kNone;
+    // Simulations only: no repair of any kind, and everything counts as held.
+    bool without_repair = false;
   };
 
   // All references must outlive the node.
@@ -67,6 +81,8 @@ class StorageNode final {
 
   const StorageService& service() const { return service_; }
   const ReplicaService& replicas() const { return replicas_; }
+  const Coordinator& coordinator() const { return coordinator_; }
+  const RepairEngine& repair() const { return repair_; }
 
   // Less than the 60 s within which nothing may be served after its expiry;
   // what expired is not listed anyway.
@@ -74,18 +90,43 @@ class StorageNode final {
   // Rows forgotten in one transaction, so that writes do not wait long.
   static constexpr size_t kExpireRows = 1000;
 
- private:
-  void ScheduleExpire(absl::Duration delay);
+  // How often a new directory and readiness are looked for.
+  static constexpr absl::Duration kLookInterval = absl::Seconds(1);
+  // How long a member that missed an item is told again.
+  static constexpr absl::Duration kHintLife = absl::Hours(24);
 
-  routing::Executor& executor_;
-  const routing::Clock& clock_;
+ private:
+  // The time that the members agree on, for all that clients' requests are
+  // held against.
+  class CorrectedClock final : public routing::Clock {
+   public:
+    explicit CorrectedClock(const RepairEngine& repair) : repair_(repair) {}
+    absl::Time Now() const override { return repair_.cluster_clock().Now(); }
+
+   private:
+    const RepairEngine& repair_;
+  };
+
+  std::shared_ptr<const ShardMap> NewestMap();
+  void NoteHint(const routing::NodeId& peer, const ItemKey& item);
+  void ScheduleExpire(absl::Duration delay);
+  void Look();
+
+  const Options options_;
   CurrentPlacement placement_;
+  std::shared_ptr<const Placement> mapped_;
+  std::shared_ptr<const ShardMap> map_;
   GroupCommitter committer_;
   LocalReplica local_;
+  RepairEngine repair_;
+  CorrectedClock clock_;
+  MailboxWaiters waiters_;
   Coordinator coordinator_;
   ReplicaService replicas_;
   StorageService service_;
+  uint64_t ready_epoch_ = 0;
   routing::TimerId expire_timer_ = 0;
+  routing::TimerId look_timer_ = 0;
   std::function<void(absl::Status)> on_damage_;
 };
 

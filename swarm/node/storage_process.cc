@@ -83,6 +83,7 @@ StorageProcess::~StorageProcess() {
   if (server_ != nullptr) server_->Shutdown();
   node_.reset();
   directory_.reset();
+  reporter_.reset();
   transport_.reset();
   disk_.Stop();
   disk_thread_.join();
@@ -135,8 +136,16 @@ void StorageProcess::Join(const routing::NetworkConfig& network,
   }
   directory_ = std::make_unique<routing::DirectoryClient>(
       *transport_, options_.executor, options_.clock,
-      routing::DirectoryTrust::For(network), std::move(authorities),
-      options_.random);
+      routing::DirectoryTrust::For(network), authorities, options_.random);
+  reporter_ = std::make_unique<routing::StorageReporter>(
+      *transport_, options_.executor, options_.clock, storage_key_,
+      network.network_id, router.node_id, std::move(authorities));
+  // Nothing is fetched yet when members change, so that a node is ready as soon
+  // as it knows of a change.
+  directory_->holder().AddObserver(
+      [this](const std::shared_ptr<const routing::Consensus>& consensus) {
+        SetReadyEpoch(consensus->epoch());
+      });
   node_ = std::make_unique<StorageNode>(
       StorageNode::Options{.id = router.node_id,
                            .storage_key = storage_key_,
@@ -149,6 +158,10 @@ void StorageProcess::Join(const routing::NetworkConfig& network,
   node_->Serve(router.link.tls_key, late_);
   node_->Start(std::move(on_damage));
   directory_->Start(directory_interval);
+}
+
+void StorageProcess::SetReadyEpoch(uint64_t epoch) {
+  reporter_->Report(epoch, options_.leaving);
 }
 
 }  // namespace messenger::swarm

@@ -19,6 +19,7 @@
 #include "crypto/random/random.h"
 #include "crypto/sign/ed25519.h"
 #include "routing/directory/directory_client.h"
+#include "routing/directory/storage_reporter.h"
 #include "routing/endpoint/public_file.h"
 #include "routing/runtime/clock.h"
 #include "routing/runtime/event_loop.h"
@@ -43,6 +44,8 @@ class StorageProcess final {
     std::string advertised_ip;
     // What messages may take of the disk; 0: all there is.
     uint32_t capacity_mib = 0;
+    // Tells the directory that this node is to leave.
+    bool leaving = false;
     routing::Executor& executor;
     const routing::Clock& clock;
     crypto::Random& random;  // thread-safe
@@ -66,6 +69,10 @@ class StorageProcess final {
             absl::Duration directory_interval,
             std::function<void(absl::Status)> on_damage);
 
+  // Tells the authorities by which consensus this node holds everything of its
+  // shards (routing/directory/SPEC.md, section 5.7). After Join().
+  void SetReadyEpoch(uint64_t epoch);
+
   const routing::StoragePublicFile& public_file() const { return public_file_; }
 
  private:
@@ -83,6 +90,7 @@ class StorageProcess final {
   std::thread disk_thread_;
   std::unique_ptr<routing::GrpcTransport> transport_;
   std::unique_ptr<routing::DirectoryClient> directory_;
+  std::unique_ptr<routing::StorageReporter> reporter_;
   std::unique_ptr<StorageNode> node_;
   LateServer late_;
   std::unique_ptr<routing::GrpcServer> server_;

@@ -23,6 +23,7 @@
 #include "gtest/gtest.h"
 #include "routing/directory/consensus_holder.h"
 #include "routing/directory/directory_mirror.h"
+#include "routing/directory/storage_reporter.h"
 #include "routing/directory/testing/test_network.h"
 #include "routing/endpoint/remote_endpoint_handler.h"
 #include "routing/runtime/system_clock.h"
@@ -147,6 +148,15 @@ class StorageSwarmTest : public StorageProcessTest {
     ASSERT_THAT(authority, IsOk());
     authority_ = *std::move(authority);
     mirror_->Register(*authority_);
+    authority_->HandleMethod(
+        routing::kReportStorageMethod, {.max_request_bytes = 1024},
+        [this](const routing::Peer&, std::string bytes, routing::Reply reply) {
+          // The one field of the request.
+          ASSERT_GE(bytes.size(), routing::kStorageReportBytes);
+          reports_.push_back(
+              bytes.substr(bytes.size() - routing::kStorageReportBytes));
+          reply(std::string());
+        });
     ASSERT_THAT(authority_->Start(), IsOk());
     for (int i = 0; i < kNodes; ++i) Join(i);
   }
@@ -214,6 +224,7 @@ class StorageSwarmTest : public StorageProcessTest {
   std::unique_ptr<routing::GrpcServer> authority_;
   std::vector<std::unique_ptr<routing::TlsIdentity>> routers_;
   std::vector<std::unique_ptr<routing::GrpcTransport>> transports_;
+  std::vector<std::string> reports_;  // that the authority got
   std::vector<std::unique_ptr<StorageProcess>> processes_;
 };
 
@@ -243,6 +254,27 @@ TEST_F(StorageSwarmTest, AMessageIsReceiptedByAMajorityOverRealConnections) {
     }
     EXPECT_GE(signers.size(), 2);
   }
+}
+
+TEST_F(StorageSwarmTest, EveryProcessReportsToTheDirectory) {
+  std::set<routing::NodeId> ready;
+  ASSERT_TRUE(loop_.RunUntil(
+      [&] {
+        for (const std::string& bytes : reports_) {
+          for (int i = 0; i < kNodes; ++i) {
+            const auto report = routing::ParseStorageReport(
+                bytes, processes_[i]->public_file().storage_key);
+            if (!report.ok()) continue;
+            EXPECT_EQ(report->node_id, paper_->node(i).id());
+            EXPECT_EQ(report->network_id, paper_->trust().network_id);
+            EXPECT_EQ(report->ready_epoch, published_->current()->epoch());
+            EXPECT_FALSE(report->leaving);
+            ready.insert(report->node_id);
+          }
+        }
+        return ready.size() == kNodes;
+      },
+      absl::Seconds(30)));
 }
 
 TEST_F(StorageSwarmTest, OnlyItsOwnRouterMayHandOverRequests) {

@@ -1,5 +1,6 @@
 #include "swarm/store/group_committer.h"
 
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -56,20 +57,32 @@ struct GroupCommitter::State : std::enable_shared_from_this<State> {
     committing = true;
     std::vector<StoreOp> ops;
     std::vector<Done> dones;
+    // Of messages; nothing for other operations.
+    std::vector<std::optional<MailboxAddress>> mailboxes;
     for (FairQueue::Write& write : queue.Pop(kMaxBatch)) {
+      const auto* put = std::get_if<PutMessage>(&write.op);
+      mailboxes.push_back(put == nullptr ? std::nullopt
+                                         : std::optional(put->mailbox));
       ops.push_back(std::move(write.op));
       dones.push_back(std::move(write.done));
     }
     disk.Run([weak = weak_from_this(), &store = store, &core = core,
               now_ms = static_cast<uint64_t>(absl::ToUnixMillis(clock.Now())),
-              ops = std::move(ops), dones = std::move(dones)]() mutable {
+              ops = std::move(ops), mailboxes = std::move(mailboxes),
+              dones = std::move(dones)]() mutable {
       std::vector<absl::StatusOr<OpResult>> results =
           ApplyBatch(store, ops, now_ms);
       core.Run([weak = std::move(weak), results = std::move(results),
+                mailboxes = std::move(mailboxes),
                 dones = std::move(dones)]() mutable {
         for (size_t i = 0; i < dones.size(); ++i) {
           // Any of them may destroy the committer.
-          if (weak.expired()) return;
+          const auto self = weak.lock();
+          if (self == nullptr) return;
+          if (mailboxes[i].has_value() && self->on_message != nullptr &&
+              results[i].ok() && *results[i] == OpResult::kDone) {
+            self->on_message(*mailboxes[i]);
+          }
           dones[i](std::move(results[i]));
         }
         if (auto self = weak.lock()) {
@@ -85,6 +98,7 @@ struct GroupCommitter::State : std::enable_shared_from_this<State> {
   routing::Executor& core;
   routing::Executor& disk;
   FairQueue queue;
+  std::function<void(const MailboxAddress&)> on_message;
   bool scheduled = false;
   bool committing = false;
 };
@@ -107,6 +121,11 @@ void GroupCommitter::Submit(StoreOp op, Done done) {
                     done = std::move(write.done)]() mutable {
     if (!weak.expired()) done(std::move(pushed));
   });
+}
+
+void GroupCommitter::set_on_message(
+    std::function<void(const MailboxAddress&)> on_message) {
+  state_->on_message = std::move(on_message);
 }
 
 void GroupCommitter::Maintain(

@@ -12,12 +12,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "routing/runtime/clock.h"
 #include "routing/runtime/executor.h"
+#include "swarm/auth/mailbox.h"
 #include "swarm/store/fair_queue.h"
 #include "swarm/store/message_store.h"
 
@@ -44,6 +46,10 @@ class GroupCommitter final {
   // operation's outcome is on disk. RESOURCE_EXHAUSTED: too much waits, of
   // all or of this mailbox, or no space; then nothing was changed.
   void Submit(StoreOp op, Done done);
+
+  // Told of each message that is on the disk, before its `done` runs. Set it
+  // before the first Submit().
+  void set_on_message(std::function<void(const MailboxAddress&)> on_message);
 
   // MessageStore's, between two transactions.
   void Expire(uint64_t now_ms, size_t limit_rows, MaintainDone done);

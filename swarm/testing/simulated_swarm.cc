@@ -56,7 +56,9 @@ void SimulatedSwarm::StartProcess(Node& node) {
       .transport = node.host->transport(),
       .core = executor_,
       .disk = executor_,
-      .clock = clock_});
+      .clock = clock_,
+      .random = random_,
+      .on_ready = nullptr});
   node.process->Serve(RecordOf(paper_, node.id).link.tls_key,
                       node.host->server());
   node.process->Start(nullptr);

@@ -27,7 +27,8 @@ class AdmissionTest : public ::testing::Test {
     return {.op = PutMessage{.mailbox = mailbox,
                              .ns = ns,
                              .id = {},
-                             .payload = std::string(bytes, 'x')},
+                             .payload = std::string(bytes, 'x'),
+                             .proof = ""},
             .subject = {.id = {}, .mailbox = mailbox}};
   }
   Refusal::Reason Inbox(int work_bits = 0, size_t bytes = 100) {
@@ -127,10 +128,16 @@ TEST_F(AdmissionTest, OwnersAlwaysGetThrough) {
   usage_.registered_until_ms = 0;
   const auto mailbox =
       *MailboxAddress::FromBytes("\x05" + std::string(32, 'm'));
+  const DeleteTerms deletion{.mailbox = mailbox,
+                             .ns = MailboxNamespace::kInbox,
+                             .nonce = {},
+                             .ids = {}};
+  const PurgeTerms purge{
+      .mailbox = mailbox, .ns = MailboxNamespace::kInbox, .nonce = {}};
   for (const StoreOp& op :
-       {StoreOp(DeleteMessages{.terms = {.mailbox = mailbox, .ns = {}}}),
-        StoreOp(PurgeMessages{.terms = {.mailbox = mailbox, .ns = {}}}),
-        StoreOp(PutRegistration{.mailbox = mailbox})}) {
+       {StoreOp(DeleteMessages{.terms = deletion, .order_id = {}, .proof = ""}),
+        StoreOp(PurgeMessages{.terms = purge, .order_id = {}, .proof = ""}),
+        StoreOp(PutRegistration{.mailbox = mailbox, .id = {}, .proof = ""})}) {
     EXPECT_THAT(Admit({.op = op, .subject = {.id = {}, .mailbox = mailbox}},
                       usage_, space_, kNow),
                 IsOk());

@@ -160,11 +160,11 @@ absl::Status Localnet::StartAll() {
       [&](const Readiness& now) {
         std::printf(
             "localnet: %4.1f s  %s; %d relays and %d storage nodes running, %d "
-            "answer through three relays\n",
+            "in swarms, %d answer through three relays\n",
             absl::ToDoubleSeconds(clock_.Now() - started),
             now.directory ? "consensus signed" : "waiting for the consensus",
             now.running_relays, now.running_storage_nodes,
-            now.answering_storage_nodes);
+            now.active_storage_nodes, now.answering_storage_nodes);
         std::fflush(stdout);
       }));
   std::printf("localnet: ready after %.1f s\n",
@@ -220,7 +220,11 @@ absl::Status Localnet::StartAuthorities() {
          absl::StrCat("--network-file=", Path("authorities.txtpb")),
          absl::StrCat("--swarm-size=", options_.swarm_size),
          absl::StrCat("--voting-interval=",
-                      absl::FormatDuration(options_.voting_interval))}));
+                      absl::FormatDuration(options_.voting_interval)),
+         // Long enough for everybody to fetch the directory.
+         absl::StrCat("--min-overlap=",
+                      absl::FormatDuration(absl::Ceil(
+                          2 * options_.voting_interval, absl::Seconds(1))))}));
   }
   for (int i = 1; i <= options_.authorities; ++i) {
     const std::string name = absl::StrCat("authority-", i);

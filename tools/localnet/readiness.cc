@@ -57,11 +57,13 @@ class Prober {
     readiness_.epoch = consensus->epoch();
     readiness_.running_relays = 0;
     readiness_.running_storage_nodes = 0;
+    readiness_.active_storage_nodes = 0;
     for (const NodeRecord& node : consensus->nodes()) {
       if (!node.running) continue;
       if (node.relay) ++readiness_.running_relays;
       if (!node.storage_role) continue;
       ++readiness_.running_storage_nodes;
+      if (node.serving() && node.target()) ++readiness_.active_storage_nodes;
       if (asking_.insert(node.id).second) Ask(node.id);
     }
   }
@@ -111,12 +113,14 @@ absl::Status WaitUntilReady(
     const int answers = now.answering_storage_nodes;
     const std::string words = absl::StrCat(
         now.directory, " ", now.running_relays, " ", now.running_storage_nodes,
-        " ", answers == 0 ? "none" : (answers < nodes ? "some" : "all"));
+        " ", now.active_storage_nodes, " ",
+        answers == 0 ? "none" : (answers < nodes ? "some" : "all"));
     if (words != last) {
       last = words;
       on_change(now);
     }
     return now.running_relays >= nodes && now.running_storage_nodes >= nodes &&
+           now.active_storage_nodes >= nodes &&
            now.answering_storage_nodes >= nodes;
   };
   if (loop.RunUntil(ready, limit)) return absl::OkStatus();
@@ -125,7 +129,8 @@ absl::Status WaitUntilReady(
   return absl::DeadlineExceededError(absl::StrCat(
       now.directory ? "" : "no consensus was signed; ", now.running_relays,
       " of ", nodes, " relays and ", now.running_storage_nodes, " of ", nodes,
-      " storage nodes are running, ", now.answering_storage_nodes,
+      " storage nodes are running, ", now.active_storage_nodes,
+      " have a place in swarms, ", now.answering_storage_nodes,
       " answered through a path"));
 }
 

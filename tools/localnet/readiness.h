@@ -22,12 +22,15 @@ struct Readiness {
   uint64_t epoch = 0;
   int running_relays = 0;
   int running_storage_nodes = 0;
+  // Storage nodes that have a place in swarms.
+  int active_storage_nodes = 0;
   // Storage nodes that answered a request through three relays.
   int answering_storage_nodes = 0;
 };
 
-// Looks until `nodes` relays and storage nodes run and every one of the
-// storage nodes has answered through an onion path, or `limit` has passed.
+// Looks until `nodes` relays and storage nodes run, every one of the storage
+// nodes has its place in swarms and has answered through an onion path, or
+// `limit` has passed.
 // `on_change` is told whenever there is something new.
 //   DEADLINE_EXCEEDED  not ready in time, with what was missing
 //   CANCELLED          the loop was stopped

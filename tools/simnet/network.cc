@@ -100,6 +100,7 @@ class Network::Impl final : public Device::Listener {
     world_.config.params = routing::NetworkConfig::Params::kSmall;
     world_.params = routing::NetworkParams::For(world_.config);
     world_.params.swarm_size = options.swarm_size;
+    world_.params.evict_after = options.evict_after;
     for (int i = 0; i < options.authorities; ++i) AddAuthority(i);
     for (auto& authority : authorities_) Start(*authority);
     for (int i = 0; i < options.nodes; ++i) {

@@ -49,6 +49,9 @@ class Network final {
     absl::Duration min_delay = absl::Milliseconds(5);
     absl::Duration mean_delay = absl::Milliseconds(40);
     absl::Duration voting_interval = absl::Minutes(1);
+    // Long enough for nodes that are down to keep their places: scenarios in
+    // which swarms change members say so.
+    absl::Duration evict_after = absl::Hours(24);
     // Messages in SQLite files, or in its twin in memory.
     bool sqlite_stores = false;
   };

@@ -85,14 +85,22 @@ struct Node::Storage {
             .transport = owner.storage_host_.transport(),
             .core = world.executor,
             .disk = world.executor,
-            .clock = world.clock}) {
+            .clock = world.clock}),
+        reporter(owner.storage_host_.transport(), world.executor, world.clock,
+                 owner.storage_key_, world.config.network_id, owner.id_,
+                 owner.Authorities()) {
     disk->set_lie(owner.lie_);
+    directory.holder().AddObserver(
+        [this](const std::shared_ptr<const routing::Consensus>& consensus) {
+          reporter.Report(consensus->epoch(), /*leaving=*/false);
+        });
   }
 
   std::unique_ptr<swarm::MessageStore> sqlite;  // null: in memory
   std::unique_ptr<LyingStore> disk;
   routing::DirectoryClient directory;
   swarm::StorageNode node;
+  routing::StorageReporter reporter;
 };
 
 Node::Node(World& world, int number)

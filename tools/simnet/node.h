@@ -20,6 +20,7 @@
 #include "routing/directory/directory_mirror.h"
 #include "routing/directory/network_params.h"
 #include "routing/directory/node_keys.h"
+#include "routing/directory/storage_reporter.h"
 #include "routing/endpoint/remote_endpoint_handler.h"
 #include "routing/onion/node_id.h"
 #include "routing/relay/relay_core.h"

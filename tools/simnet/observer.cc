@@ -230,6 +230,9 @@ bool Observer::MayCall(const Host& caller, const Host& callee,
     return between(Role::kClient, Role::kRelay) ||
            (callee.role == Role::kAuthority && caller.role != Role::kClient);
   }
+  if (method == "/messenger.routing.v1.Directory/ReportStorage") {
+    return between(Role::kStorage, Role::kAuthority);
+  }
   if (absl::StartsWith(method, "/messenger.routing.v1.Directory/")) {
     return between(Role::kRelay, Role::kAuthority) ||
            between(Role::kAuthority, Role::kAuthority);

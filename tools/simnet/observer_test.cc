@@ -153,6 +153,15 @@ TEST_F(ObserverTest, ARelayThatAsksTheStorageOfAnotherIsSeen) {
   ExpectViolation("spoke of");
 }
 
+TEST_F(ObserverTest, OnlyStorageReportsWhatItHoldsAndOnlyToAuthorities) {
+  constexpr char kReport[] = "/messenger.routing.v1.Directory/ReportStorage";
+  observer_.AddHost("authority", Observer::Role::kAuthority, -1);
+  See(Kind::kRequest, Storage(3), "authority", "", kReport);
+  EXPECT_THAT(observer_.status(), IsOk());
+  See(Kind::kRequest, "client", "authority", "", kReport);
+  ExpectViolation("client and authority spoke of");
+}
+
 TEST_F(ObserverTest, AReadableTextIsSeenWhereverItIs) {
   See(Kind::kRequest, Relay(3), Storage(3), "here: nobody else's business",
       kHandle);

@@ -7,6 +7,8 @@
 #include "routing/directory/consensus_encoding.h"
 #include "routing/directory/descriptor_publisher.h"
 #include "routing/directory/directory_client.h"
+#include "routing/directory/storage_report.h"
+#include "routing/directory/storage_reporter.h"
 #include "routing/proto/directory.pb.h"
 
 namespace messenger::routing {
@@ -14,6 +16,7 @@ namespace {
 
 // Protocol bounds of requests, with room for the message around the bytes.
 constexpr MethodLimits kPublishLimits = {kMaxDescriptorBytes + 64, 64};
+constexpr MethodLimits kReportStorageLimits = {kStorageReportBytes + 64, 64};
 constexpr MethodLimits kGetConsensusLimits = {256, 256};
 constexpr MethodLimits kVoteLimits = {kMaxVoteBytes + 1024 * 1024, 32};
 constexpr MethodLimits kSignaturesLimits = {8 * 1024, 32};
@@ -157,6 +160,7 @@ const Consensus* AuthorityCore::Previous() const {
 
 std::vector<AuthorityCore::Method> AuthorityCore::Methods() {
   return {{kPublishMethod, kPublishLimits},
+          {kReportStorageMethod, kReportStorageLimits},
           {kGetConsensusMethod, kGetConsensusLimits},
           {kVoteMethod, kVoteLimits},
           {kSignaturesMethod, kSignaturesLimits}};
@@ -166,6 +170,10 @@ void AuthorityCore::Register(Server& server) {
   server.HandleMethod(kPublishMethod, kPublishLimits,
                       [this](const Peer&, std::string request, Reply reply) {
                         reply(OnPublish(request));
+                      });
+  server.HandleMethod(kReportStorageMethod, kReportStorageLimits,
+                      [this](const Peer&, std::string request, Reply reply) {
+                        reply(OnReportStorage(request));
                       });
   server.HandleMethod(
       kGetConsensusMethod, kGetConsensusLimits,
@@ -505,12 +513,42 @@ absl::StatusOr<std::string> AuthorityCore::OnPublish(absl::string_view bytes) {
   ASSIGN_OR_RETURN(const v1::PublishRequest request,
                    Parse<v1::PublishRequest>(bytes));
   const absl::string_view descriptor = request.signed_descriptor();
+  RETURN_IF_ERROR(CheckKeepsRole(descriptor));
   ASSIGN_OR_RETURN(const bool news, table_.Publish(descriptor, clock_.Now()));
   if (news) {
     ASSIGN_OR_RETURN(const NodeId id, NodeIdOfDescriptor(descriptor));
     prober_.Probe(table_.nodes().at(id).descriptor);
   }
   return v1::PublishResponse().SerializeAsString();
+}
+
+// A node that stores messages must leave before it is a mere relay: the
+// consensus would keep its old descriptor, and in the end old keys.
+absl::Status AuthorityCore::CheckKeepsRole(
+    absl::string_view signed_descriptor) const {
+  const Consensus* previous = Previous();
+  if (previous == nullptr) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const NodeId id, NodeIdOfDescriptor(signed_descriptor));
+  const NodeRecord* node = previous->Find(id);
+  if (node == nullptr || (!node->serving() && !node->target())) {
+    return absl::OkStatus();
+  }
+  ASSIGN_OR_RETURN(const Descriptor descriptor,
+                   ParseDescriptor(signed_descriptor));
+  if (descriptor.storage_role) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      "the node stores messages: it has to leave before it gives up its role");
+}
+
+absl::StatusOr<std::string> AuthorityCore::OnReportStorage(
+    absl::string_view bytes) {
+  ASSIGN_OR_RETURN(const v1::ReportStorageRequest request,
+                   Parse<v1::ReportStorageRequest>(bytes));
+  const absl::Time now = clock_.Now();
+  // The node's clock, by which the next consensus has begun, may be ahead.
+  RETURN_IF_ERROR(
+      table_.Report(request.signed_report(), EpochAt(now) + 1, now));
+  return v1::ReportStorageResponse().SerializeAsString();
 }
 
 absl::StatusOr<std::string> AuthorityCore::OnGetConsensus(

@@ -151,6 +151,8 @@ class AuthorityCore final {
 
   // RPCs.
   absl::StatusOr<std::string> OnPublish(absl::string_view request);
+  absl::Status CheckKeepsRole(absl::string_view signed_descriptor) const;
+  absl::StatusOr<std::string> OnReportStorage(absl::string_view request);
   absl::StatusOr<std::string> OnGetConsensus(const Peer& peer,
                                              absl::string_view request);
   absl::StatusOr<std::string> OnVote(const Peer& peer,

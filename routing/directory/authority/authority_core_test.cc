@@ -21,6 +21,7 @@
 #include "routing/directory/descriptor_publisher.h"
 #include "routing/directory/directory_client.h"
 #include "routing/directory/node_keys.h"
+#include "routing/directory/storage_reporter.h"
 #include "routing/proto/directory.pb.h"
 #include "routing/runtime/testing/simulated_clock.h"
 #include "routing/runtime/testing/simulated_network.h"
@@ -54,6 +55,8 @@ class AuthorityCoreTest : public ::testing::Test {
     bool stores = true;
     std::unique_ptr<NodeKeys> keys;
     std::unique_ptr<DescriptorPublisher> publisher;
+    crypto::Ed25519PrivateKey storage_key;
+    std::unique_ptr<StorageReporter> reporter;
 
     NodeId id() const { return keys->node_id(); }
   };
@@ -61,7 +64,10 @@ class AuthorityCoreTest : public ::testing::Test {
   AuthorityCoreTest() { params_.swarm_size = 3; }
   ~AuthorityCoreTest() override {
     // Cores use the hosts' transports.
-    for (auto& node : nodes_) node->publisher = nullptr;
+    for (auto& node : nodes_) {
+      node->publisher = nullptr;
+      node->reporter = nullptr;
+    }
     for (auto& authority : authorities_) authority->core = nullptr;
   }
 
@@ -139,7 +145,7 @@ class AuthorityCoreTest : public ::testing::Test {
     nodes_.push_back(std::make_unique<Node>(
         Node{std::move(identity), nullptr, nullptr, stores,
              NodeKeys::Open("", id, params_, random_, clock_.Now()).value(),
-             nullptr}));
+             nullptr, crypto::Ed25519PrivateKey::Generate(random_), nullptr}));
     Node& node = *nodes_.back();
     node.link =
         &network_.AddHost(absl::StrCat("sim:", i), random_.Fixed<TlsKey>());
@@ -156,6 +162,7 @@ class AuthorityCoreTest : public ::testing::Test {
     base.network_id = config_.network_id;
     base.relay = true;
     base.storage_role = node.stores;
+    base.storage_key = node.storage_key.public_key();
     base.nickname = "node";
     base.link = node.link->endpoint();
     if (node.stores) base.storage = node.storage->endpoint();
@@ -163,6 +170,19 @@ class AuthorityCoreTest : public ::testing::Test {
         node.link->transport(), executor_, clock_, node.identity, *node.keys,
         AuthorityEndpoints(), base);
     ASSERT_THAT(node.publisher->Start(), IsOk());
+  }
+
+  void Report(Node& node, uint64_t ready_epoch, bool leaving = false) {
+    if (node.reporter == nullptr) {
+      node.reporter = std::make_unique<StorageReporter>(
+          node.storage->transport(), executor_, clock_, node.storage_key,
+          config_.network_id, node.id(), AuthorityEndpoints());
+    }
+    node.reporter->Report(ready_epoch, leaving);
+  }
+  StorageState StateOf(const Node& node) {
+    const NodeRecord* record = Current()->Find(node.id());
+    return record == nullptr ? StorageState::kNone : record->storage_state;
   }
 
   // What most authorities publish.
@@ -427,6 +447,79 @@ TEST_F(AuthorityCoreTest, ClocksThatDifferALittleDoNotMatter) {
   EXPECT_EQ(Current(0)->hash(), Current(2)->hash());
   // Destroyed before its clock.
   third.core = nullptr;
+}
+
+TEST_F(AuthorityCoreTest, AStorageNodeStaysListedHoweverLongItIsDown) {
+  StartAuthorities();
+  for (int i = 0; i < 2; ++i) AddNode();
+  RunIntervals(2);
+  network_.Crash(*nodes_[1]->storage);
+  nodes_[1]->publisher = nullptr;
+  RunIntervals(3);
+  for (int i : {0, 1, 2}) CrashAuthority(i);
+  clock_.Advance(absl::Hours(25));
+  for (int i : {0, 1, 2}) RestartAuthority(i);
+  RunIntervals(3);
+  EXPECT_FALSE(Current()->Find(nodes_[1]->id())->running);
+  EXPECT_EQ(StateOf(*nodes_[1]), StorageState::kActive);
+}
+
+TEST_F(AuthorityCoreTest, MembersChangeWhenAllOfTheTargetReportsReady) {
+  params_.min_overlap = absl::ZeroDuration();
+  StartAuthorities();
+  CheckNoFork();
+  for (int i = 0; i < 3; ++i) AddNode();
+  RunIntervals(2);
+  ASSERT_TRUE(AllListRunning(3));
+  Node& joiner = AddNode();
+  RunIntervals(2);
+  ASSERT_EQ(StateOf(joiner), StorageState::kJoining);
+  const uint64_t begun = Current()->transition_epoch();
+  for (int i = 0; i < 3; ++i) Report(*nodes_[i], begun);
+  Report(joiner, begun - 1);
+  RunIntervals(2);
+  for (auto& node : nodes_) EXPECT_EQ(node->reporter->accepted(), 3);
+  EXPECT_EQ(StateOf(joiner), StorageState::kJoining);
+  // Reports are still there after a restart.
+  for (int i : {0, 1, 2}) CrashAuthority(i);
+  for (int i : {0, 1, 2}) RestartAuthority(i);
+  Report(joiner, begun);
+  RunIntervals(2);
+  EXPECT_EQ(StateOf(joiner), StorageState::kActive);
+  EXPECT_EQ(Current()->transition_epoch(), 0);
+
+  Report(*nodes_[0], begun, /*leaving=*/true);
+  RunIntervals(2);
+  EXPECT_EQ(StateOf(*nodes_[0]), StorageState::kLeaving);
+  for (int i = 1; i < 4; ++i) {
+    Report(*nodes_[i], Current()->transition_epoch());
+  }
+  RunIntervals(2);
+  EXPECT_EQ(StateOf(*nodes_[0]), StorageState::kWaiting);
+}
+
+TEST_F(AuthorityCoreTest, AStorageNodeMustLeaveBeforeItIsAMereRelay) {
+  StartAuthorities();
+  Node& node = AddNode();
+  RunIntervals(2);
+  node.stores = false;
+  clock_.Advance(absl::Milliseconds(1));
+  Publish(node);
+  RunIntervals(1);
+  EXPECT_EQ(node.publisher->accepted(), 0);
+  EXPECT_THAT(node.publisher->refusal(),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+}
+
+TEST_F(AuthorityCoreTest, NobodyIsReadyByAnEpochToCome) {
+  StartAuthorities();
+  Node& node = AddNode();
+  RunIntervals(2);
+  Report(node, Current()->epoch() + 3);
+  RunIntervals(1);
+  EXPECT_EQ(node.reporter->accepted(), 0);
+  EXPECT_THAT(node.reporter->refusal(),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
 }
 
 // An authority that tells two stories.

@@ -119,6 +119,12 @@ AuthorityCore::Options AuthorityProcess::CoreOptions(
   core.network = network;
   core.params = NetworkParams::For(network);
   if (options_.swarm_size > 0) core.params.swarm_size = options_.swarm_size;
+  if (options_.evict_after > absl::ZeroDuration()) {
+    core.params.evict_after = options_.evict_after;
+  }
+  if (options_.min_overlap > absl::ZeroDuration()) {
+    core.params.min_overlap = options_.min_overlap;
+  }
   const bool small = network.params == NetworkConfig::Params::kSmall;
   core.voting_interval = options_.voting_interval;
   if (core.voting_interval <= absl::ZeroDuration()) {

@@ -41,6 +41,8 @@ class AuthorityProcess final {
     std::string nickname;  // 1 to 32 of a-z 0-9 '-'
     // 0: as the size of the network calls for.
     int swarm_size = 0;
+    absl::Duration evict_after = absl::ZeroDuration();
+    absl::Duration min_overlap = absl::ZeroDuration();
     absl::Duration voting_interval = absl::ZeroDuration();
     absl::Duration probe_interval = absl::ZeroDuration();
     Executor& executor;

@@ -29,6 +29,7 @@ class AuthorityStore {
     std::string descriptor;
     bool reached = false;  // Ever.
     std::optional<absl::Time> unreachable_since;
+    std::string storage_report;  // Signed; empty without one.
 
     friend bool operator==(const StoredNode&, const StoredNode&) = default;
   };

@@ -103,8 +103,9 @@ TEST_P(AuthorityStoreTest, KeepsTheNewestConsensus) {
 
 TEST_P(AuthorityStoreTest, KeepsNodes) {
   const AuthorityStore::StoredNode a = {Id('a'), "descriptor", true,
-                                        absl::FromUnixMillis(12345)};
-  AuthorityStore::StoredNode b = {Id('b'), "other", false, std::nullopt};
+                                        absl::FromUnixMillis(12345),
+                                        std::string("report\0", 7)};
+  AuthorityStore::StoredNode b = {Id('b'), "other", false, std::nullopt, ""};
   EXPECT_THAT(store_->LoadNodes(), IsOkAndHolds(IsEmpty()));
   EXPECT_THAT(store_->SaveNode(b), IsOk());
   EXPECT_THAT(store_->SaveNode(a), IsOk());

@@ -37,6 +37,13 @@ ABSL_FLAG(absl::Duration, probe_interval, absl::ZeroDuration(),
 ABSL_FLAG(int, swarm_size, 0,
           "members of a swarm, equal at all authorities; 0: as the network's "
           "size calls for");
+ABSL_FLAG(absl::Duration, evict_after, absl::ZeroDuration(),
+          "when a storage node that is down is replaced, in whole seconds, "
+          "equal at all authorities; 0: as the network's size calls for");
+ABSL_FLAG(absl::Duration, min_overlap, absl::ZeroDuration(),
+          "how long old and new members of a swarm overlap at least, in whole "
+          "seconds, equal at all authorities; 0: as the network's size calls "
+          "for");
 ABSL_FLAG(std::string, test_recorder_file, "",
           "tests only: append everything this process gets to see");
 
@@ -87,6 +94,8 @@ int Main() {
            .advertised_ip = absl::GetFlag(FLAGS_advertise_ip),
            .nickname = absl::GetFlag(FLAGS_nickname),
            .swarm_size = absl::GetFlag(FLAGS_swarm_size),
+           .evict_after = absl::GetFlag(FLAGS_evict_after),
+           .min_overlap = absl::GetFlag(FLAGS_min_overlap),
            .voting_interval = absl::GetFlag(FLAGS_voting_interval),
            .probe_interval = absl::GetFlag(FLAGS_probe_interval),
            .executor = loop,

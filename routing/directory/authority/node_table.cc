@@ -39,6 +39,15 @@ absl::Status NodeTable::Load() {
       node.failing_since = row.unreachable_since;
       node.failures = kFailuresUntilDown;
     }
+    if (!row.storage_report.empty()) {
+      const absl::StatusOr<StorageReport> report =
+          ParseStorageReport(row.storage_report, node.descriptor.storage_key);
+      if (!report.ok() || report->node_id != row.id) {
+        return absl::DataLossError("a stored storage report is damaged");
+      }
+      node.report = *report;
+      node.report_bytes = std::move(row.storage_report);
+    }
     nodes_.emplace(row.id, std::move(node));
   }
   return absl::OkStatus();
@@ -92,6 +101,11 @@ absl::StatusOr<bool> NodeTable::Take(absl::string_view bytes,
       node.failing_since.reset();
       if (!node.unreachable_since.has_value()) node.unreachable_since = now;
     }
+    // Another storage: what the old one held says nothing about it.
+    if (descriptor.storage_key != node.descriptor.storage_key) {
+      node.report.reset();
+      node.report_bytes.clear();
+    }
   } else {
     node.unreachable_since = now;
   }
@@ -108,6 +122,46 @@ absl::Status NodeTable::CheckAddresses(const Descriptor& descriptor) const {
     return absl::InvalidArgumentError(
         "the descriptor has an address that this network does not accept");
   }
+  return absl::OkStatus();
+}
+
+absl::Status NodeTable::Report(absl::string_view bytes, uint64_t newest_epoch,
+                               absl::Time now) {
+  ASSIGN_OR_RETURN(const NodeId id, NodeIdOfStorageReport(bytes));
+  const auto it = nodes_.find(id);
+  if (it == nodes_.end() || !it->second.descriptor.storage_role) {
+    return absl::NotFoundError("no storage node of this id is known");
+  }
+  Node& node = it->second;
+  ASSIGN_OR_RETURN(const StorageReport report,
+                   ParseStorageReport(bytes, node.descriptor.storage_key));
+  if (report.network_id != network_id_) {
+    return absl::FailedPreconditionError("report to another network");
+  }
+  if (report.published > now + kMaxReportAge ||
+      report.published < now - kMaxReportAge) {
+    return absl::FailedPreconditionError(
+        "the report is too old or from the future: check the clock");
+  }
+  if (report.ready_epoch > newest_epoch) {
+    return absl::FailedPreconditionError(
+        "nothing can be ready by an epoch to come");
+  }
+  // The same once more, because the answer was lost.
+  if (node.report == report) return absl::OkStatus();
+  if (node.report.has_value() && report.published <= node.report->published) {
+    return absl::FailedPreconditionError("a newer report of this node is held");
+  }
+  const bool news = !node.report.has_value() ||
+                    report.ready_epoch != node.report->ready_epoch ||
+                    report.leaving != node.report->leaving;
+  Node changed = node;
+  changed.report = report;
+  changed.report_bytes = std::string(bytes);
+  // What only repeats need not be on disk: between the one that is and this
+  // one there is none that says anything else.
+  if (news) RETURN_IF_ERROR(Save(id, changed));
+  node = std::move(changed);
   return absl::OkStatus();
 }
 
@@ -150,8 +204,9 @@ std::vector<Vote::Entry> NodeTable::Entries(absl::Time now) const {
         now - *node.unreachable_since >= kListedWhileDown) {
       continue;
     }
-    entries.push_back({Running(node, now), node.bytes, /*ready_epoch=*/0,
-                       /*leaving=*/false});
+    const StorageReport report = node.report.value_or(StorageReport());
+    entries.push_back(
+        {Running(node, now), node.bytes, report.ready_epoch, report.leaving});
   }
   return entries;
 }
@@ -173,8 +228,8 @@ absl::Status NodeTable::Forget(absl::Time now) {
 }
 
 absl::Status NodeTable::Save(const NodeId& id, const Node& node) {
-  return store_.SaveNode(
-      {id, node.bytes, node.reached, node.unreachable_since});
+  return store_.SaveNode({id, node.bytes, node.reached, node.unreachable_since,
+                          node.report_bytes});
 }
 
 }  // namespace messenger::routing

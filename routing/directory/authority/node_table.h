@@ -7,6 +7,7 @@
 #ifndef ROUTING_DIRECTORY_AUTHORITY_NODE_TABLE_H_
 #define ROUTING_DIRECTORY_AUTHORITY_NODE_TABLE_H_
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
@@ -21,6 +22,7 @@
 #include "routing/directory/authority/vote.h"
 #include "routing/directory/descriptor.h"
 #include "routing/directory/network_params.h"
+#include "routing/directory/storage_report.h"
 
 namespace messenger::routing {
 
@@ -33,6 +35,8 @@ class NodeTable final {
     int failures = 0;                             // Probes in a row.
     std::optional<absl::Time> failing_since;      // First of those.
     std::optional<absl::Time> unreachable_since;  // Set: counts as down.
+    std::optional<StorageReport> report;          // The newest.
+    std::string report_bytes;                     // The same, as signed.
   };
 
   // A node leaves the consensus after this long, and the table after that.
@@ -42,6 +46,8 @@ class NodeTable final {
   static constexpr int kFailuresUntilDown = 2;
   static constexpr absl::Duration kMaxDescriptorAge = absl::Hours(24);
   static constexpr absl::Duration kMaxClockSkew = absl::Minutes(10);
+  // Of a storage report, in either direction.
+  static constexpr absl::Duration kMaxReportAge = absl::Minutes(10);
 
   // `acceptable` decides about addresses. `store` must outlive the table.
   NodeTable(const NetworkId& network_id, const NetworkParams& params,
@@ -57,6 +63,12 @@ class NodeTable final {
 
   // A node that other authorities know of. As Publish, but of any age.
   absl::StatusOr<bool> Learn(absl::string_view bytes, absl::Time now);
+
+  // A storage node reports. Codes as ReportStorage in
+  // routing/proto/directory.proto. `newest_epoch`: later ones are still to
+  // come.
+  absl::Status Report(absl::string_view bytes, uint64_t newest_epoch,
+                      absl::Time now);
 
   // The result of a probe of the descriptor published at `published`; of no
   // effect if there is a newer one by now.

@@ -9,6 +9,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "routing/directory/authority/testing/in_memory_authority_store.h"
+#include "routing/directory/storage_report.h"
 #include "routing/directory/testing/test_network.h"
 
 namespace messenger::routing {
@@ -225,6 +226,124 @@ TEST_F(NodeTableTest, RemembersOverARestart) {
   ASSERT_THAT(down.Load(), IsOk());
   EXPECT_FALSE(down.Entries(now_)[0].running);
   EXPECT_TRUE(down.Entries(now_ + absl::Hours(24)).empty());
+}
+
+// Storage reports.
+
+class StorageReportsTest : public NodeTableTest {
+ protected:
+  static constexpr uint64_t kNewestEpoch = 100;
+
+  StorageReportsTest() {
+    EXPECT_THAT(table_.Publish(DescriptorOf(0), now_), IsOk());
+    EXPECT_THAT(Probe(true), IsOk());
+  }
+
+  StorageReport Good() {
+    return {net_.trust().network_id, net_.node(0).id(), now_,
+            /*ready_epoch=*/7, /*leaving=*/false};
+  }
+  absl::Status Report(const StorageReport& report, int signer = 0) {
+    return table_.Report(
+        SignStorageReport(report, net_.node(signer).storage_key), kNewestEpoch,
+        now_);
+  }
+  Vote::Entry EntryNow() { return table_.Entries(now_).at(0); }
+};
+
+TEST_F(StorageReportsTest, AreVotedFor) {
+  EXPECT_EQ(EntryNow().ready_epoch, 0);
+  EXPECT_FALSE(EntryNow().leaving);
+  EXPECT_THAT(Report(Good()), IsOk());
+  EXPECT_EQ(EntryNow().ready_epoch, 7);
+  StorageReport next = Good();
+  next.published += absl::Milliseconds(1);
+  next.leaving = true;
+  next.ready_epoch = 0;
+  EXPECT_THAT(Report(next), IsOk());
+  EXPECT_EQ(EntryNow().ready_epoch, 0);
+  EXPECT_TRUE(EntryNow().leaving);
+}
+
+TEST_F(StorageReportsTest, AreRefusedAndChangeNothing) {
+  ASSERT_THAT(Report(Good()), IsOk());
+  const auto edited = [this](const std::function<void(StorageReport&)>& edit) {
+    StorageReport report = Good();
+    report.published += absl::Seconds(1);
+    report.ready_epoch = 8;
+    edit(report);
+    return Report(report);
+  };
+  using R = StorageReport;
+  EXPECT_THAT(edited([this](R& r) { r.node_id = net_.node(1).id(); }),
+              StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(edited([](R& r) { r.network_id = NetworkId(); }),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_THAT(edited([](R& r) { r.published -= absl::Seconds(2); }),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_THAT(edited([](R& r) { r.published -= absl::Seconds(1); }),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_THAT(edited([](R& r) { r.published += absl::Minutes(11); }),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_THAT(edited([](R& r) { r.ready_epoch = kNewestEpoch + 1; }),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_THAT(Report(Good(), /*signer=*/1),
+              StatusIs(absl::StatusCode::kUnauthenticated));
+  EXPECT_THAT(table_.Report("report", kNewestEpoch, now_),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_EQ(EntryNow().ready_epoch, 7);
+  EXPECT_THAT(edited([](R&) {}), IsOk());
+  EXPECT_EQ(EntryNow().ready_epoch, 8);
+}
+
+TEST_F(StorageReportsTest, OfLongAgoAreRefusedWhenNoneIsHeld) {
+  StorageReport report = Good();
+  report.published -= NodeTable::kMaxReportAge + absl::Seconds(1);
+  EXPECT_THAT(Report(report), StatusIs(absl::StatusCode::kFailedPrecondition));
+}
+
+TEST_F(StorageReportsTest, MayComeTwice) {
+  EXPECT_THAT(Report(Good()), IsOk());
+  EXPECT_THAT(Report(Good()), IsOk());
+}
+
+TEST_F(StorageReportsTest, AreRememberedOverARestart) {
+  StorageReport report = Good();
+  report.leaving = true;
+  ASSERT_THAT(Report(report), IsOk());
+  NodeTable later = NewTable();
+  ASSERT_THAT(later.Load(), IsOk());
+  EXPECT_EQ(later.Entries(now_).at(0).ready_epoch, 7);
+  EXPECT_TRUE(later.Entries(now_).at(0).leaving);
+  // And so is that older ones are not to be taken.
+  report.published -= absl::Seconds(1);
+  EXPECT_THAT(later.Report(SignStorageReport(report, net_.node(0).storage_key),
+                           kNewestEpoch, now_),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+}
+
+TEST_F(StorageReportsTest, SayNothingAboutAnotherStorage) {
+  ASSERT_THAT(Report(Good()), IsOk());
+  ASSERT_THAT(table_.Publish(DescriptorOf(0,
+                                          [](Descriptor& d) {
+                                            d.published += absl::Seconds(1);
+                                          }),
+                             now_),
+              IsOk());
+  EXPECT_EQ(EntryNow().ready_epoch, 7);
+  ASSERT_THAT(
+      table_.Publish(DescriptorOf(0,
+                                  [this](Descriptor& d) {
+                                    d.published += absl::Seconds(2);
+                                    d.storage_key =
+                                        net_.node(1).storage_key.public_key();
+                                  }),
+                     now_),
+      IsOk());
+  EXPECT_EQ(EntryNow().ready_epoch, 0);
+  NodeTable later = NewTable();
+  ASSERT_THAT(later.Load(), IsOk());
+  EXPECT_EQ(later.Entries(now_).at(0).ready_epoch, 0);
 }
 
 }  // namespace

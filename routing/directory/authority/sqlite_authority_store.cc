@@ -9,7 +9,7 @@ namespace {
 using sqlite::Database;
 using sqlite::Statement;
 
-constexpr int64_t kSchemaVersion = 1;
+constexpr int64_t kSchemaVersion = 2;
 
 // One row each of vote, signature and consensus: only the newest epoch is ever
 // asked for.
@@ -29,7 +29,8 @@ constexpr char kSchema[] = R"sql(
     id BLOB PRIMARY KEY,
     descriptor BLOB NOT NULL,
     reached INTEGER NOT NULL,
-    unreachable_since_ms INTEGER) WITHOUT ROWID;
+    unreachable_since_ms INTEGER,
+    storage_report BLOB NOT NULL) WITHOUT ROWID;
 )sql";
 
 // Keeps `bytes` for `epoch` in `read`'s table unless there is a row of that
@@ -71,9 +72,9 @@ SqliteAuthorityStore::Open(const std::string& path) {
   ASSIGN_OR_RETURN(std::unique_ptr<Database> db, Database::Open(path, options));
   RETURN_IF_ERROR(db->QuickCheck());
   ASSIGN_OR_RETURN(const int64_t version, db->UserVersion());
-  if (version > kSchemaVersion) {
+  if (version != 0 && version != kSchemaVersion) {
     return absl::FailedPreconditionError(
-        "the authority's database was written by a later version");
+        "the authority's database was written by another version");
   }
   if (version == 0) {
     RETURN_IF_ERROR(db->Transaction([&]() -> absl::Status {
@@ -130,8 +131,8 @@ absl::Status SqliteAuthorityStore::SaveNode(const StoredNode& node) {
   ASSIGN_OR_RETURN(
       Statement * insert,
       db_->Prepared("INSERT OR REPLACE INTO node "
-                    "(id, descriptor, reached, unreachable_since_ms) "
-                    "VALUES (?, ?, ?, ?)"));
+                    "(id, descriptor, reached, unreachable_since_ms, "
+                    "storage_report) VALUES (?, ?, ?, ?, ?)"));
   insert->BindBlob(1, node.id.bytes())
       .BindBlob(2, node.descriptor)
       .BindInt(3, node.reached ? 1 : 0);
@@ -140,6 +141,7 @@ absl::Status SqliteAuthorityStore::SaveNode(const StoredNode& node) {
   } else {
     insert->BindNull(4);
   }
+  insert->BindBlob(5, node.storage_report);
   return insert->Run();
 }
 
@@ -153,8 +155,8 @@ absl::StatusOr<std::vector<AuthorityStore::StoredNode>>
 SqliteAuthorityStore::LoadNodes() {
   ASSIGN_OR_RETURN(
       Statement * select,
-      db_->Prepared("SELECT id, descriptor, reached, unreachable_since_ms "
-                    "FROM node ORDER BY id"));
+      db_->Prepared("SELECT id, descriptor, reached, unreachable_since_ms, "
+                    "storage_report FROM node ORDER BY id"));
   std::vector<StoredNode> nodes;
   while (true) {
     ASSIGN_OR_RETURN(const bool row, select->Step());
@@ -168,6 +170,7 @@ SqliteAuthorityStore::LoadNodes() {
     if (!select->IsNull(3)) {
       node.unreachable_since = absl::FromUnixMillis(select->Int(3));
     }
+    node.storage_report = select->Blob(4);
     nodes.push_back(std::move(node));
   }
   select->Reset();

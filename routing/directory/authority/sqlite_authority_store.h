@@ -17,7 +17,7 @@ namespace messenger::routing {
 class SqliteAuthorityStore final : public AuthorityStore {
  public:
   // Creates the file when it is missing. DATA_LOSS if it is damaged,
-  // FAILED_PRECONDITION if a later version wrote it.
+  // FAILED_PRECONDITION if another version wrote it.
   static absl::StatusOr<std::unique_ptr<SqliteAuthorityStore>> Open(
       const std::string& path);
 
