@@ -32,6 +32,11 @@ class MailboxReader final {
         swarm::MailboxNamespace::kPairwise, read_key, write_key);
   }
 
+  // The same right once more.
+  MailboxReader Copy() const {
+    return MailboxReader(address_, ns_, read_key_, write_key_);
+  }
+
   const swarm::MailboxAddress& address() const { return address_; }
   swarm::MailboxNamespace ns() const { return ns_; }
   const crypto::Ed25519PrivateKey& read_key() const { return read_key_; }

@@ -49,6 +49,8 @@ void MemberCaller::Call(const routing::NodeId& member,
           return done(std::move(answer));
         }
         answer.status = StatusOf(*response);
+        answer.refusal = RefusalIn(*response);
+        answer.epoch = response->epoch();
         answer.response = std::move(response);
         done(std::move(answer));
       });

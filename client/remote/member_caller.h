@@ -4,6 +4,7 @@
 #ifndef CLIENT_REMOTE_MEMBER_CALLER_H_
 #define CLIENT_REMOTE_MEMBER_CALLER_H_
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "client/remote/onion_requester.h"
+#include "client/remote/write_refusal.h"
 #include "routing/onion/node_id.h"
 
 namespace messenger::swarm::v1 {
@@ -27,6 +29,15 @@ struct MemberAnswer {
   // Only looked at together with `status`: also an error may carry receipts.
   std::shared_ptr<const swarm::v1::ClientResponse> response;  // null: none came
   RequestRoute route;
+  WriteRefusal refusal;
+  // Of the directory the member used; 0 if it did not say.
+  uint64_t epoch = 0;
+
+  // The member refused because of a directory newer than ours.
+  bool OurDirectoryIsOld(uint64_t our_epoch) const {
+    return epoch > our_epoch && (absl::IsFailedPrecondition(status) ||
+                                 refusal.reason == RefusalReason::kWrongSwarm);
+  }
 };
 
 class MemberCaller final {

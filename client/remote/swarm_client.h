@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -62,11 +63,14 @@ struct StoreTarget {
 
 class SwarmClient final {
  public:
-  // All references must outlive the client.
+  // All references must outlive the client. `refresh_directory` has the
+  // directory fetched; it is called when members use a newer one, and not more
+  // often than `options` say. Null: somebody else sees to that.
   SwarmClient(OnionRequester& requester,
               const routing::ConsensusHolder& directory,
               const routing::Clock& clock, routing::Executor& executor,
-              crypto::Random& random, SwarmClientOptions options = {});
+              crypto::Random& random, SwarmClientOptions options = {},
+              std::function<void()> refresh_directory = nullptr);
   ~SwarmClient();
 
   SwarmClient(const SwarmClient&) = delete;
@@ -76,9 +80,14 @@ class SwarmClient final {
   // meaning: SwarmWrite::Done.
   //
   // Repeat a Store() that failed with the very same payload and expiry, also
-  // after a restart: it is the same message then.
+  // after a restart: it is the same message then. An expiry beyond what members
+  // take, by the network's time, is cut to that.
   void Store(const StoreTarget& target, const std::string& payload,
              absl::Time expiry, Done<StoreOutcome> done);
+
+  // Makes the mailbox exist for swarm::kRegistrationLife from now; takes work
+  // (a second or so, in slices). Codes: SwarmWrite::Done.
+  void Register(const MailboxReader& reader, Done<StoreOutcome> done);
 
   // Up to swarm::kMaxDeleteIds; more is INVALID_ARGUMENT.
   void Delete(const MailboxReader& reader,
@@ -96,10 +105,19 @@ class SwarmClient final {
   void Retrieve(MailboxReader reader, Cursors cursors,
                 Done<RetrieveOutcome> done);
 
+  // Waits up to `timeout` (at most swarm::kMaxWaitMs) at one member for a
+  // message beyond its cursor; the same member each time, until it fails.
+  // Outcome: SwarmWait::Done. UNAVAILABLE: the network has no such member.
+  void Wait(MailboxReader reader, Cursors cursors, absl::Duration timeout,
+            Done<RetrieveOutcome> done);
+
   // The newest version of each record, verified. Codes:
   // SwarmRecordReading::Done.
   void GetRecords(const crypto::AccountId& account, swarm::MailboxNamespace ns,
                   Done<std::vector<swarm::Record>> done);
+
+  // The network's time, as far as it is known (network_time.h).
+  absl::Time Now() const;
 
   size_t operations() const;
 

@@ -17,7 +17,14 @@ struct SwarmClientOptions {
   // of them have been asked.
   int write_attempts = 6;
   absl::Duration write_pause = absl::Seconds(1);
+  // Without the time that work takes.
   absl::Duration write_deadline = absl::Seconds(45);
+  // The longest pause that a busy member is granted.
+  absl::Duration longest_busy_pause = absl::Seconds(10);
+
+  // Leading zero bits of a registration's work.
+  // TODO: drop once the directory's `registration_bits` is in NetworkParams.
+  int registration_bits = 16;
 
   // Attempts per member of a reading, for paths fail too.
   int read_attempts = 2;
@@ -29,6 +36,20 @@ struct SwarmClientOptions {
   // Pages of one member, and bytes of all, in one Retrieve().
   int max_pages = 64;
   size_t max_bytes = 16 * 1024 * 1024;
+
+  // How long a directory that members say is old is given to be replaced, and
+  // how often one operation waits for that.
+  absl::Duration directory_pause = absl::Seconds(1);
+  int directory_waits = 3;
+  absl::Duration directory_refresh_interval = absl::Seconds(5);
+
+  // Read repair: what it may keep in memory, and its pause between requests.
+  size_t repair_entries = 1'024;
+  size_t repair_bytes = 4 * 1024 * 1024;
+  absl::Duration repair_pause = absl::Seconds(1);
+
+  // What a waiting request may take beyond the time it waits.
+  absl::Duration wait_margin = absl::Seconds(10);
 };
 
 }  // namespace messenger::client

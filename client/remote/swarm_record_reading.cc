@@ -19,43 +19,42 @@ constexpr size_t kPageEnvelopeBytes = 358;
 
 }  // namespace
 
-SwarmRecordReading::SwarmRecordReading(MemberCaller& caller,
-                                       swarm::CurrentPlacement& placement,
-                                       routing::Executor& executor,
-                                       const SwarmClientOptions& options,
+SwarmRecordReading::SwarmRecordReading(SwarmContext& context,
                                        const swarm::MailboxAddress& mailbox,
                                        swarm::MailboxNamespace ns, Done done)
-    : caller_(caller),
-      placement_(placement),
-      executor_(executor),
-      options_(options),
-      mailbox_(mailbox),
-      ns_(ns),
-      done_(std::move(done)) {}
+    : context_(context), mailbox_(mailbox), ns_(ns), done_(std::move(done)) {}
 
-SwarmRecordReading::~SwarmRecordReading() { executor_.Cancel(deadline_); }
+SwarmRecordReading::~SwarmRecordReading() {
+  context_.executor.Cancel(pause_);
+  context_.executor.Cancel(deadline_);
+}
 
 void SwarmRecordReading::Start() {
-  deadline_ = executor_.RunAfter(options_.read_deadline,
-                                 [this] { Finish(/*enough=*/false); });
-  executor_.Run([this, weak = std::weak_ptr<const bool>(alive_)] {
+  deadline_ = context_.executor.RunAfter(context_.options.read_deadline,
+                                         [this] { Finish(/*enough=*/false); });
+  context_.executor.Run([this, weak = std::weak_ptr<const bool>(alive_)] {
     if (!weak.expired()) Begin();
   });
 }
 
 void SwarmRecordReading::Begin() {
-  const std::shared_ptr<const swarm::Placement> placement = placement_.Get();
-  if (placement == nullptr) return Finish(/*enough=*/false);
-  members_ = placement->Members(mailbox_);
-  quorum_ = static_cast<size_t>(placement->read_quorum());
+  placement_ = context_.placement.Get();
+  if (placement_ == nullptr) return Finish(/*enough=*/false);
+  members_ = placement_->MembersOf(mailbox_);
+  directory_is_old_ = false;
   std::vector<routing::NodeId> asked;
-  for (const routing::NodeId& member : members_) {
-    if (placement->consensus().Find(member)->running) asked.push_back(member);
+  for (const routing::NodeId& member : members_.all) {
+    if (placement_->consensus().Find(member)->running) asked.push_back(member);
   }
-  if (asked.size() < quorum_) asked = members_;
-  if (asked.empty()) return Finish(/*enough=*/false);
-  for (const routing::NodeId& member : asked) asked_[member];
+  if (!placement_->HasReadQuorum(members_, {asked.begin(), asked.end()})) {
+    asked = members_.all;
+  }
+  std::erase_if(asked, [&](const routing::NodeId& member) {
+    return answered_.contains(member);
+  });
+  for (const routing::NodeId& member : asked) asked_[member] = {};
   for (const routing::NodeId& member : asked) Ask(member);
+  if (asked.empty()) FinishIfDone();
 }
 
 void SwarmRecordReading::Ask(const routing::NodeId& member) {
@@ -67,12 +66,12 @@ void SwarmRecordReading::Ask(const routing::NodeId& member) {
   get.set_ns(static_cast<uint32_t>(ns_));
   get.set_page_bytes(
       static_cast<uint32_t>(ReplyBytes(cells) - kPageEnvelopeBytes));
-  caller_.Call(member, members_, request.SerializeAsString(), cells,
-               options_.request_timeout,
-               [this, member, weak = std::weak_ptr<const bool>(alive_)](
-                   const MemberAnswer& answer) {
-                 if (!weak.expired()) OnAnswer(member, answer);
-               });
+  context_.caller.Call(member, members_.all, request.SerializeAsString(), cells,
+                       context_.options.request_timeout,
+                       [this, member, weak = std::weak_ptr<const bool>(alive_)](
+                           const MemberAnswer& answer) {
+                         if (!weak.expired()) OnAnswer(member, answer);
+                       });
 }
 
 void SwarmRecordReading::Take(const MemberAnswer& answer) {
@@ -92,13 +91,25 @@ void SwarmRecordReading::Take(const MemberAnswer& answer) {
   }
 }
 
+bool SwarmRecordReading::OnRefusal(const MemberAnswer& answer) {
+  if (answer.OurDirectoryIsOld(placement_->consensus().epoch())) {
+    if (!directory_is_old_) context_.refresh_directory();
+    directory_is_old_ = true;
+    return true;
+  }
+  return answer.refusal.reason == RefusalReason::kFilling;
+}
+
 void SwarmRecordReading::OnAnswer(const routing::NodeId& member,
                                   const MemberAnswer& answer) {
   if (finished_) return;
   Asked& asked = asked_[member];
   if (!answer.status.ok() || answer.response == nullptr ||
       !answer.response->has_get_records()) {
-    if (++asked.failures < options_.read_attempts) return Ask(member);
+    const bool for_good = OnRefusal(answer);
+    if (!for_good && ++asked.failures < context_.options.read_attempts) {
+      return Ask(member);
+    }
     asked_.erase(member);
   } else if (Take(answer);
              answer.response->get_records().truncated() && !asked.large_page) {
@@ -106,16 +117,36 @@ void SwarmRecordReading::OnAnswer(const routing::NodeId& member,
     return Ask(member);
   } else {
     asked_.erase(member);
-    ++answered_;
+    answered_.insert(member);
   }
-  if (answered_ >= quorum_) return Finish(/*enough=*/true);
-  if (asked_.size() + answered_ < quorum_) Finish(/*enough=*/false);
+  FinishIfDone();
+}
+
+void SwarmRecordReading::FinishIfDone() {
+  if (finished_ || pause_ != 0) return;
+  if (placement_->HasReadQuorum(members_, answered_)) {
+    return Finish(/*enough=*/true);
+  }
+  std::set<routing::NodeId> possible = answered_;
+  for (const auto& [member, asked] : asked_) possible.insert(member);
+  if (placement_->HasReadQuorum(members_, possible)) return;
+  if (!directory_is_old_ ||
+      directory_waits_ >= context_.options.directory_waits) {
+    return Finish(/*enough=*/false);
+  }
+  if (!asked_.empty()) return;
+  ++directory_waits_;
+  pause_ = context_.executor.RunAfter(context_.options.directory_pause, [this] {
+    pause_ = 0;
+    Begin();
+  });
 }
 
 void SwarmRecordReading::Finish(bool enough) {
   if (finished_) return;
   finished_ = true;
-  executor_.Cancel(deadline_);
+  context_.executor.Cancel(pause_);
+  context_.executor.Cancel(deadline_);
   // `done` may destroy this.
   Done done = std::move(done_);
   if (!enough) {

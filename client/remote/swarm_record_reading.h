@@ -10,21 +10,20 @@
 #ifndef CLIENT_REMOTE_SWARM_RECORD_READING_H_
 #define CLIENT_REMOTE_SWARM_RECORD_READING_H_
 
-#include <cstddef>
 #include <map>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "client/remote/member_caller.h"
-#include "client/remote/onion_requester.h"
-#include "client/remote/swarm_client_options.h"
+#include "client/remote/swarm_context.h"
 #include "routing/onion/node_id.h"
 #include "routing/runtime/executor.h"
 #include "swarm/auth/mailbox.h"
 #include "swarm/auth/record.h"
-#include "swarm/placement/current_placement.h"
+#include "swarm/placement/placement.h"
 
 namespace messenger::client {
 
@@ -35,10 +34,7 @@ class SwarmRecordReading final {
   using Done =
       absl::AnyInvocable<void(absl::StatusOr<std::vector<swarm::Record>>)>;
 
-  // All references must outlive this.
-  SwarmRecordReading(MemberCaller& caller, swarm::CurrentPlacement& placement,
-                     routing::Executor& executor,
-                     const SwarmClientOptions& options,
+  SwarmRecordReading(SwarmContext& context,
                      const swarm::MailboxAddress& mailbox,
                      swarm::MailboxNamespace ns, Done done);
   ~SwarmRecordReading();
@@ -62,21 +58,24 @@ class SwarmRecordReading final {
   void Begin();
   void Ask(const routing::NodeId& member);
   void OnAnswer(const routing::NodeId& member, const MemberAnswer& answer);
+  // True if the member is not asked again.
+  bool OnRefusal(const MemberAnswer& answer);
   void Take(const MemberAnswer& answer);
+  void FinishIfDone();
   void Finish(bool enough);
 
-  MemberCaller& caller_;
-  swarm::CurrentPlacement& placement_;
-  routing::Executor& executor_;
-  const SwarmClientOptions& options_;
+  SwarmContext& context_;
   const swarm::MailboxAddress mailbox_;
   const swarm::MailboxNamespace ns_;
   Done done_;
 
-  std::vector<routing::NodeId> members_;
-  size_t quorum_ = 0;
-  size_t answered_ = 0;
+  std::shared_ptr<const swarm::Placement> placement_;
+  swarm::ShardMembers members_;
+  std::set<routing::NodeId> answered_;
   std::map<routing::NodeId, Asked> asked_;  // not yet answered or failed
+  bool directory_is_old_ = false;
+  int directory_waits_ = 0;
+  routing::TimerId pause_ = 0;
   std::map<swarm::RecordKey, Found> found_;
   routing::TimerId deadline_ = 0;
   bool finished_ = false;

@@ -1,205 +1,222 @@
 #include "client/remote/swarm_retrieval.h"
 
 #include <algorithm>
-#include <limits>
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "absl/status/status.h"
-#include "swarm/auth/limits.h"
-#include "swarm/auth/request_auth.h"
 #include "swarm/proto/storage.pb.h"
 
 namespace messenger::client {
 namespace {
 
-constexpr int kLargestPageCells = 16;
-// Room for the response around the rows.
-constexpr size_t kPageEnvelopeBytes = 358;
-static_assert(ReplyBytes(kLargestPageCells) - kPageEnvelopeBytes ==
-              swarm::kMaxPageBytes);
+// A member may lie about a request; two of them are believed.
+constexpr size_t kBelievedRefusals = 2;
 
 }  // namespace
 
-SwarmRetrieval::SwarmRetrieval(MemberCaller& caller,
-                               swarm::CurrentPlacement& placement,
-                               routing::Executor& executor,
-                               const routing::Clock& clock,
-                               crypto::Random& random,
-                               const SwarmClientOptions& options,
-                               MailboxReader reader, Cursors cursors, Done done)
-    : caller_(caller),
-      placement_(placement),
-      executor_(executor),
-      clock_(clock),
-      random_(random),
-      options_(options),
-      reader_(std::move(reader)),
-      done_(std::move(done)) {
+SwarmRetrieval::SwarmRetrieval(SwarmContext& context, MailboxReader reader,
+                               Cursors cursors, Done done)
+    : context_(context), reader_(std::move(reader)), done_(std::move(done)) {
   outcome_.cursors = std::move(cursors);
 }
 
 SwarmRetrieval::~SwarmRetrieval() {
-  executor_.Cancel(grace_);
-  executor_.Cancel(deadline_);
+  context_.executor.Cancel(pause_);
+  context_.executor.Cancel(grace_);
+  context_.executor.Cancel(deadline_);
 }
 
 void SwarmRetrieval::Start() {
-  deadline_ = executor_.RunAfter(options_.read_deadline, [this] { Finish(); });
-  executor_.Run([this, weak = std::weak_ptr<const bool>(alive_)] {
+  deadline_ = context_.executor.RunAfter(context_.options.read_deadline,
+                                         [this] { Finish(); });
+  context_.executor.Run([this, weak = std::weak_ptr<const bool>(alive_)] {
     if (!weak.expired()) Begin();
   });
 }
 
-void SwarmRetrieval::Begin() {
-  const std::shared_ptr<const swarm::Placement> placement = placement_.Get();
-  if (placement == nullptr) return Finish();
-  members_ = placement->Members(reader_.address());
-  quorum_ = static_cast<size_t>(placement->read_quorum());
+bool SwarmRetrieval::TakeMembers() {
+  placement_ = context_.placement.Get();
+  if (placement_ == nullptr) return false;
+  members_ = placement_->MembersOf(reader_.address());
+  const std::vector<routing::NodeId> all = members_.all;
+  const auto is_member = [&](const routing::NodeId& node) {
+    return std::find(all.begin(), all.end(), node) != all.end();
+  };
   // Cursors of nodes that no longer hold the mailbox are of no use.
-  std::erase_if(outcome_.cursors, [&](const auto& entry) {
-    return std::find(members_.begin(), members_.end(), entry.first) ==
-           members_.end();
-  });
+  std::erase_if(outcome_.cursors,
+                [&](const auto& entry) { return !is_member(entry.first); });
+  std::erase_if(listings_,
+                [&](const auto& entry) { return !is_member(entry.first); });
+  return !all.empty();
+}
+
+void SwarmRetrieval::Begin() {
+  if (!TakeMembers()) return Finish();
+  directory_is_old_ = false;
   std::vector<routing::NodeId> asked;
-  for (const routing::NodeId& member : members_) {
-    if (placement->consensus().Find(member)->running) asked.push_back(member);
+  for (const routing::NodeId& member : members_.all) {
+    if (placement_->consensus().Find(member)->running) asked.push_back(member);
   }
-  if (asked.size() < quorum_) asked = members_;
-  if (asked.empty()) return Finish();
-  for (const routing::NodeId& member : asked) listings_[member];
+  if (!placement_->HasReadQuorum(members_, {asked.begin(), asked.end()})) {
+    asked = members_.all;
+  }
+  // After a change of directory those that have answered are not asked again.
+  std::erase_if(asked, [&](const routing::NodeId& member) {
+    const auto known = listings_.find(member);
+    return known != listings_.end() && known->second.state != Listing::kFailed;
+  });
+  for (const routing::NodeId& member : asked) listings_[member] = {};
   for (const routing::NodeId& member : asked) AskForPage(member);
+  if (asked.empty()) FinishIfDone();
 }
 
 void SwarmRetrieval::AskForPage(const routing::NodeId& member) {
-  const int cells = listings_[member].large_pages ? kLargestPageCells
-                                                  : options_.first_page_cells;
-  const Cursor cursor = outcome_.cursors[member];
-  const swarm::RetrieveTerms terms{
-      .node = member,
-      .mailbox = reader_.address(),
-      .ns = reader_.ns(),
-      .cursor = cursor.seq,
-      .incarnation = cursor.incarnation,
-      .limit = swarm::kMaxPageRows,
-      .timestamp_ms = static_cast<uint64_t>(absl::ToUnixMillis(clock_.Now())),
-      .nonce = random_.Fixed<swarm::RequestNonce>()};
-  swarm::v1::ClientRequest request;
-  swarm::v1::RetrieveRequest& retrieve = *request.mutable_retrieve();
-  retrieve.set_mailbox(std::string(terms.mailbox.bytes()));
-  retrieve.set_ns(static_cast<uint32_t>(terms.ns));
-  retrieve.set_cursor(terms.cursor);
-  retrieve.set_incarnation(terms.incarnation);
-  retrieve.set_limit(terms.limit);
-  retrieve.set_timestamp_ms(terms.timestamp_ms);
-  retrieve.set_nonce(std::string(terms.nonce.bytes()));
-  retrieve.set_reader_key(std::string(reader_.read_key().public_key().bytes()));
-  if (reader_.write_key().has_value()) {
-    retrieve.set_write_key(std::string(reader_.write_key()->bytes()));
-  }
-  retrieve.set_signature(
-      std::string(swarm::SignRetrieve(reader_.read_key(), terms).bytes()));
-  retrieve.set_page_bytes(
-      static_cast<uint32_t>(ReplyBytes(cells) - kPageEnvelopeBytes));
-  caller_.Call(member, members_, request.SerializeAsString(), cells,
-               options_.request_timeout,
-               [this, member,
-                weak = std::weak_ptr<const bool>(alive_)](MemberAnswer answer) {
-                 if (!weak.expired()) OnAnswer(member, std::move(answer));
-               });
+  const PageTerms terms{.member = member,
+                        .cursor = outcome_.cursors[member],
+                        .now = context_.time.Now(),
+                        .reply_cells = listings_[member].large_pages
+                                           ? kLargestPageCells
+                                           : context_.options.first_page_cells,
+                        .wait = absl::ZeroDuration()};
+  context_.caller.Call(
+      member, members_.all, PageRequest(reader_, terms, context_.random),
+      terms.reply_cells, context_.options.request_timeout,
+      [this, terms,
+       weak = std::weak_ptr<const bool>(alive_)](MemberAnswer answer) {
+        if (!weak.expired()) OnAnswer(terms, std::move(answer));
+      });
 }
 
-bool SwarmRetrieval::TakePage(const routing::NodeId& member, Listing& listing,
-                              const MemberAnswer& answer) {
-  if (answer.response == nullptr || !answer.response->has_retrieve()) {
-    return false;
-  }
-  const swarm::v1::RetrieveResponse& page = answer.response->retrieve();
-  Cursor& cursor = outcome_.cursors[member];
-  const uint64_t from =
-      cursor.incarnation == page.incarnation() ? cursor.seq : 0;
-  // Every list ends: a page that promises more must have led on.
-  const bool led_on = page.next_cursor() > from;
-  const bool largest =
-      listing.large_pages || options_.first_page_cells == kLargestPageCells;
-  if (page.next_cursor() < from ||
-      page.next_cursor() >
-          static_cast<uint64_t>(std::numeric_limits<int64_t>::max()) ||
-      (page.more() && largest && !led_on)) {
-    return false;
-  }
-  for (const swarm::v1::StoredMessage& message : page.messages()) {
-    if (message.payload().empty() ||
-        message.payload().size() > swarm::kMaxPayloadBytes) {
+void SwarmRetrieval::Take(MailboxPage page) {
+  for (RetrievedMessage& message : page.messages) {
+    const auto [it, fresh] = messages_.try_emplace(message.id);
+    if (!fresh) {
+      it->second.Merge(std::move(message));
       continue;
     }
-    const swarm::MessageId id = swarm::ComputeMessageId(
-        reader_.address(), reader_.ns(), message.payload());
-    const auto [it, fresh] = messages_.try_emplace(id);
-    if (!fresh) continue;
-    bytes_ += message.payload().size();
-    const uint64_t expiry_ms = std::min<uint64_t>(
-        message.expiry_ms(), std::numeric_limits<int64_t>::max() / 2'000'000);
-    it->second = {
-        .id = id,
-        .payload = message.payload(),
-        .expiry = absl::FromUnixMillis(static_cast<int64_t>(expiry_ms))};
+    bytes_ += message.payload.size();
+    it->second = std::move(message);
   }
-  cursor = {.incarnation = page.incarnation(), .seq = page.next_cursor()};
-  return true;
 }
 
-void SwarmRetrieval::OnAnswer(const routing::NodeId& member,
-                              MemberAnswer answer) {
+bool SwarmRetrieval::OnRefusal(const routing::NodeId& member,
+                               const MemberAnswer& answer) {
+  if (answer.OurDirectoryIsOld(placement_->consensus().epoch())) {
+    if (!directory_is_old_) context_.refresh_directory();
+    directory_is_old_ = true;
+    return true;
+  }
+  RefusalReason reason = answer.refusal.reason;
+  // A member by the same directory has nothing else to say with this code.
+  if (reason == RefusalReason::kNone &&
+      absl::IsFailedPrecondition(answer.status)) {
+    reason = RefusalReason::kClockSkew;
+  }
+  if (reason != RefusalReason::kNone) reasons_[reason].insert(member);
+  // Asking again would get the same answer.
+  return reason == RefusalReason::kFilling ||
+         reason == RefusalReason::kNotRegistered ||
+         reason == RefusalReason::kClockSkew;
+}
+
+void SwarmRetrieval::OnAnswer(const PageTerms& terms, MemberAnswer answer) {
   if (finished_) return;
   if (!answer.route.hops.empty()) {
     outcome_.routes.push_back(std::move(answer.route));
   }
-  Listing& listing = listings_[member];
-  if (!answer.status.ok() || !TakePage(member, listing, answer)) {
-    if (++listing.failures < options_.read_attempts) {
-      return AskForPage(member);
+  const auto found = listings_.find(terms.member);
+  if (found == listings_.end()) return;  // It has left the swarm meanwhile.
+  Listing& listing = found->second;
+  std::optional<MailboxPage> page;
+  if (answer.status.ok() && answer.response != nullptr &&
+      answer.response->has_retrieve()) {
+    page = ReadPage(reader_, terms, answer.response->retrieve());
+  }
+  if (!page.has_value()) {
+    const bool for_good = OnRefusal(terms.member, answer);
+    if (!for_good && ++listing.failures < context_.options.read_attempts) {
+      return AskForPage(terms.member);
     }
     listing.state = Listing::kFailed;
     return FinishIfDone();
   }
+  outcome_.cursors[terms.member] = page->cursor;
+  const bool more = page->more;
+  Take(*std::move(page));
   ++listing.pages;
   listing.large_pages = true;
-  if (answer.response->retrieve().more()) {
-    if (listing.pages < options_.max_pages && bytes_ < options_.max_bytes) {
-      return AskForPage(member);
+  if (more) {
+    if (listing.pages < context_.options.max_pages &&
+        bytes_ < context_.options.max_bytes) {
+      return AskForPage(terms.member);
     }
     outcome_.more = true;
   }
   listing.state = Listing::kAnswered;
-  ++outcome_.members_answered;
+  outcome_.answered.insert(terms.member);
   FinishIfDone();
 }
 
+bool SwarmRetrieval::Complete() const {
+  return placement_ != nullptr &&
+         placement_->HasReadQuorum(members_, outcome_.answered);
+}
+
 void SwarmRetrieval::FinishIfDone() {
+  if (finished_ || pause_ != 0) return;
   const bool reading =
       std::any_of(listings_.begin(), listings_.end(), [](const auto& entry) {
         return entry.second.state == Listing::kReading;
       });
+  if (!reading && directory_is_old_ && !Complete() &&
+      directory_waits_ < context_.options.directory_waits) {
+    ++directory_waits_;
+    pause_ =
+        context_.executor.RunAfter(context_.options.directory_pause, [this] {
+          pause_ = 0;
+          Begin();
+        });
+    return;
+  }
   if (!reading) return Finish();
-  if (grace_ == 0 &&
-      static_cast<size_t>(outcome_.members_answered) >= quorum_) {
-    grace_ = executor_.RunAfter(options_.read_grace, [this] { Finish(); });
+  if (grace_ == 0 && Complete()) {
+    grace_ = context_.executor.RunAfter(context_.options.read_grace,
+                                        [this] { Finish(); });
   }
 }
 
 void SwarmRetrieval::Finish() {
   if (finished_) return;
   finished_ = true;
-  executor_.Cancel(grace_);
-  executor_.Cancel(deadline_);
+  context_.executor.Cancel(pause_);
+  context_.executor.Cancel(grace_);
+  context_.executor.Cancel(deadline_);
   // `done` may destroy this.
   Done done = std::move(done_);
-  if (outcome_.members_answered == 0) {
-    return done(
-        absl::UnavailableError("no member of the swarm could be reached"));
+  outcome_.members_answered = static_cast<int>(outcome_.answered.size());
+  outcome_.complete = !outcome_.more && Complete();
+  if (!outcome_.complete) {
+    outcome_.not_registered =
+        reasons_[RefusalReason::kNotRegistered].size() >= kBelievedRefusals;
+    outcome_.clock_refused =
+        reasons_[RefusalReason::kClockSkew].size() >= kBelievedRefusals;
   }
-  outcome_.complete = !outcome_.more &&
-                      static_cast<size_t>(outcome_.members_answered) >= quorum_;
+  if (outcome_.answered.empty()) {
+    absl::Status status =
+        absl::UnavailableError("no member of the swarm could be reached");
+    if (outcome_.not_registered) {
+      status = WithRefusal(
+          absl::FailedPreconditionError("the mailbox is not registered"),
+          {.reason = RefusalReason::kNotRegistered});
+    } else if (outcome_.clock_refused) {
+      status = WithRefusal(
+          absl::FailedPreconditionError("the clock of this device is off"),
+          {.reason = RefusalReason::kClockSkew});
+    }
+    return done(std::move(status));
+  }
   for (auto& [id, message] : messages_) {
     outcome_.messages.push_back(std::move(message));
   }

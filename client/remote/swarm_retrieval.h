@@ -1,7 +1,8 @@
 // Reads a mailbox from enough members that nothing which was sent can be
 // missing (swarm/SPEC.md, section 7.2).
 //
-// All members that run are asked at once, each from its own cursor, page after
+// All members that run are asked at once, while the swarm changes those that
+// are to be members too, each from its own cursor, page after
 // page; the union is what the mailbox holds. A member may withhold, repeat or
 // invent messages, but not alter one: ids are computed here.
 //
@@ -15,30 +16,23 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <string>
+#include <set>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
-#include "absl/time/time.h"
+#include "client/remote/mailbox_page.h"
 #include "client/remote/mailbox_reader.h"
 #include "client/remote/member_caller.h"
 #include "client/remote/onion_requester.h"
-#include "client/remote/swarm_client_options.h"
-#include "crypto/random/random.h"
+#include "client/remote/swarm_context.h"
+#include "client/remote/write_refusal.h"
 #include "routing/onion/node_id.h"
-#include "routing/runtime/clock.h"
 #include "routing/runtime/executor.h"
 #include "swarm/auth/mailbox.h"
-#include "swarm/placement/current_placement.h"
+#include "swarm/placement/placement.h"
 
 namespace messenger::client {
-
-struct RetrievedMessage {
-  swarm::MessageId id;
-  std::string payload;
-  absl::Time expiry;  // as a member says
-};
 
 struct RetrieveOutcome {
   // Each id once, though perhaps known from earlier: members that stored a
@@ -48,11 +42,16 @@ struct RetrieveOutcome {
   // transaction that keeps the messages.
   Cursors cursors;
   int members_answered = 0;
+  // Who answered in full.
+  std::set<routing::NodeId> answered;
   // Enough members answered in full: every message that a sender was told is
   // stored, and whose cursor has not passed it, is in `messages`.
   bool complete = false;
   // A bound of this operation was reached: there is more to be had right away.
   bool more = false;
+  // Two members or more said so, and `complete` is false.
+  bool not_registered = false;
+  bool clock_refused = false;
   std::vector<RequestRoute> routes;
 };
 
@@ -63,11 +62,8 @@ class SwarmRetrieval final {
   // show as UNAVAILABLE.
   using Done = absl::AnyInvocable<void(absl::StatusOr<RetrieveOutcome>)>;
 
-  // All references must outlive this.
-  SwarmRetrieval(MemberCaller& caller, swarm::CurrentPlacement& placement,
-                 routing::Executor& executor, const routing::Clock& clock,
-                 crypto::Random& random, const SwarmClientOptions& options,
-                 MailboxReader reader, Cursors cursors, Done done);
+  SwarmRetrieval(SwarmContext& context, MailboxReader reader, Cursors cursors,
+                 Done done);
   ~SwarmRetrieval();
 
   SwarmRetrieval(const SwarmRetrieval&) = delete;
@@ -86,29 +82,32 @@ class SwarmRetrieval final {
   };
 
   void Begin();
+  // False: whom to ask is not known.
+  bool TakeMembers();
   void AskForPage(const routing::NodeId& member);
-  void OnAnswer(const routing::NodeId& member, MemberAnswer answer);
-  // False if the page makes no sense.
-  bool TakePage(const routing::NodeId& member, Listing& listing,
-                const MemberAnswer& answer);
+  void OnAnswer(const PageTerms& terms, MemberAnswer answer);
+  void Take(MailboxPage page);
+  // True if the member is not asked again.
+  bool OnRefusal(const routing::NodeId& member, const MemberAnswer& answer);
+  bool Complete() const;
   void FinishIfDone();
   void Finish();
 
-  MemberCaller& caller_;
-  swarm::CurrentPlacement& placement_;
-  routing::Executor& executor_;
-  const routing::Clock& clock_;
-  crypto::Random& random_;
-  const SwarmClientOptions& options_;
+  SwarmContext& context_;
   const MailboxReader reader_;
   Done done_;
 
-  std::vector<routing::NodeId> members_;
-  size_t quorum_ = 0;
+  std::shared_ptr<const swarm::Placement> placement_;
+  swarm::ShardMembers members_;
   std::map<routing::NodeId, Listing> listings_;
   std::map<swarm::MessageId, RetrievedMessage> messages_;
   size_t bytes_ = 0;
   RetrieveOutcome outcome_;
+  std::map<RefusalReason, std::set<routing::NodeId>> reasons_;
+  // A member uses a directory newer than ours.
+  bool directory_is_old_ = false;
+  int directory_waits_ = 0;
+  routing::TimerId pause_ = 0;
   routing::TimerId grace_ = 0;
   routing::TimerId deadline_ = 0;
   bool finished_ = false;

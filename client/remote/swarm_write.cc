@@ -1,9 +1,14 @@
 #include "client/remote/swarm_write.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "swarm/auth/mailbox.h"
+#include "swarm/auth/registration.h"
 #include "swarm/proto/storage.pb.h"
 #include "swarm/proto/storage_codec.h"
 
@@ -14,6 +19,8 @@ namespace {
 constexpr int kReplyCells = 1;
 // A member may lie about a request; two of them are believed.
 constexpr size_t kBelievedRefusals = 2;
+// The demand rises while others store into the same inbox.
+constexpr int kMaxSearches = 3;
 
 bool WillNotGetBetter(absl::StatusCode code) {
   return code == absl::StatusCode::kAborted ||
@@ -22,17 +29,25 @@ bool WillNotGetBetter(absl::StatusCode code) {
          code == absl::StatusCode::kPermissionDenied;
 }
 
+// Another member may still have room.
+bool MayDifferBetweenMembers(RefusalReason reason) {
+  return reason == RefusalReason::kMailboxFull ||
+         reason == RefusalReason::kNodeFull;
+}
+
+// All members would say so.
+bool HoldsForAllMembers(RefusalReason reason) {
+  return reason == RefusalReason::kNotRegistered ||
+         reason == RefusalReason::kClockSkew ||
+         reason == RefusalReason::kOwnerLimit;
+}
+
 }  // namespace
 
-SwarmWrite::SwarmWrite(MemberCaller& caller, swarm::CurrentPlacement& placement,
-                       routing::Executor& executor, crypto::Random& random,
-                       const SwarmClientOptions& options, std::string request,
+SwarmWrite::SwarmWrite(SwarmContext& context,
+                       std::unique_ptr<swarm::v1::ClientRequest> request,
                        const swarm::ReceiptSubject& subject, Done done)
-    : caller_(caller),
-      placement_(placement),
-      executor_(executor),
-      random_(random),
-      options_(options),
+    : context_(context),
       request_(std::move(request)),
       subject_(subject),
       done_(std::move(done)) {
@@ -40,37 +55,45 @@ SwarmWrite::SwarmWrite(MemberCaller& caller, swarm::CurrentPlacement& placement,
 }
 
 SwarmWrite::~SwarmWrite() {
-  executor_.Cancel(pause_);
-  executor_.Cancel(deadline_);
+  context_.executor.Cancel(pause_);
+  context_.executor.Cancel(deadline_);
 }
 
 void SwarmWrite::Start() {
-  deadline_ = executor_.RunAfter(options_.write_deadline, [this] {
-    Finish(absl::UnavailableError("the swarm did not confirm in time"));
-  });
-  executor_.Run([this, weak = std::weak_ptr<const bool>(alive_)] {
+  StartDeadline();
+  context_.executor.Run([this, weak = std::weak_ptr<const bool>(alive_)] {
     if (!weak.expired()) TryNext();
   });
 }
 
+void SwarmWrite::StartDeadline() {
+  deadline_ =
+      context_.executor.RunAfter(context_.options.write_deadline, [this] {
+        Finish(absl::UnavailableError("the swarm did not confirm in time"));
+      });
+}
+
 void SwarmWrite::TryNext() {
-  const std::shared_ptr<const swarm::Placement> placement = placement_.Get();
+  const std::shared_ptr<const swarm::Placement> placement =
+      context_.placement.Get();
   if (placement == nullptr) {
     return Finish(absl::UnavailableError("there is no directory yet"));
   }
-  const std::vector<routing::NodeId> members =
-      placement->Members(subject_.mailbox);
-  if (members.size() < static_cast<size_t>(placement->write_quorum())) {
+  const swarm::ShardMembers members = placement->MembersOf(subject_.mailbox);
+  const size_t quorum = static_cast<size_t>(placement->write_quorum());
+  if (members.serving.size() < quorum || members.target.size() < quorum) {
     return Finish(absl::UnavailableError(
         "the network has too few storage nodes to keep messages safe"));
   }
-  if (outcome_.attempts >= options_.write_attempts) {
+  if (outcome_.attempts >= context_.options.write_attempts) {
     return Finish(last_error_);
   }
-  if (round_.empty()) {
+  const std::vector<routing::NodeId> all = members.all;
+  if (round_.empty() || placement != round_placement_) {
     // In random order; members that do not run come last.
-    round_ = members;
-    random_.Shuffle(round_.begin(), round_.end());
+    round_placement_ = placement;
+    round_ = all;
+    context_.random.Shuffle(round_.begin(), round_.end());
     std::stable_partition(round_.begin(), round_.end(),
                           [&](const routing::NodeId& id) {
                             return !placement->consensus().Find(id)->running;
@@ -79,18 +102,25 @@ void SwarmWrite::TryNext() {
   const routing::NodeId member = round_.back();
   round_.pop_back();
   ++outcome_.attempts;
-  caller_.Call(member, members, request_, kReplyCells, options_.request_timeout,
-               [this, member,
-                weak = std::weak_ptr<const bool>(alive_)](MemberAnswer answer) {
-                 if (!weak.expired()) OnAnswer(member, std::move(answer));
-               });
+  context_.caller.Call(member, all, request_->SerializeAsString(), kReplyCells,
+                       context_.options.request_timeout,
+                       [this, member, weak = std::weak_ptr<const bool>(alive_)](
+                           MemberAnswer answer) {
+                         if (!weak.expired())
+                           OnAnswer(member, std::move(answer));
+                       });
+}
+
+void SwarmWrite::TryAfter(absl::Duration pause) {
+  pause_ = context_.executor.RunAfter(pause, [this] { TryNext(); });
 }
 
 void SwarmWrite::TakeReceipts(const MemberAnswer& answer) {
   if (answer.response == nullptr || !answer.response->has_receipts()) return;
-  const std::shared_ptr<const swarm::Placement> placement = placement_.Get();
+  const std::shared_ptr<const swarm::Placement> placement =
+      context_.placement.Get();
   const std::vector<routing::NodeId> members =
-      placement->Members(subject_.mailbox);
+      placement->MembersOf(subject_.mailbox).all;
   for (const swarm::v1::Receipt& proto :
        answer.response->receipts().receipts()) {
     const absl::StatusOr<swarm::Receipt> receipt =
@@ -108,13 +138,69 @@ void SwarmWrite::TakeReceipts(const MemberAnswer& answer) {
   }
 }
 
-std::vector<routing::NodeId> SwarmWrite::Holders() {
-  std::vector<routing::NodeId> holders;
+// Those that have left the swarm since they confirmed do not count.
+void SwarmWrite::TakeHolders() {
+  outcome_.holders.clear();
   for (const routing::NodeId& member :
-       placement_.Get()->Members(subject_.mailbox)) {
-    if (confirmed_.contains(member)) holders.push_back(member);
+       context_.placement.Get()->MembersOf(subject_.mailbox).all) {
+    if (confirmed_.contains(member)) outcome_.holders.push_back(member);
   }
-  return holders;
+}
+
+absl::Status SwarmWrite::NotYet() const {
+  return absl::UnavailableError(absl::StrCat(
+      outcome_.holders.size(), " of ", context_.placement.Get()->write_quorum(),
+      " needed members of the swarm have confirmed"));
+}
+
+SwarmWrite::Next SwarmWrite::Judge(const routing::NodeId& member,
+                                   const MemberAnswer& answer) {
+  const absl::StatusCode code = answer.status.code();
+  const RefusalReason reason = answer.refusal.reason;
+  last_error_ = code == absl::StatusCode::kFailedPrecondition ||
+                        code == absl::StatusCode::kResourceExhausted
+                    ? answer.status
+                    : NotYet();
+  if (answer.OurDirectoryIsOld(context_.placement.Get()->consensus().epoch())) {
+    return ++directory_waits_ <= context_.options.directory_waits
+               ? Next::kDirectory
+               : Next::kAskOthers;
+  }
+  if (reason == RefusalReason::kBusy) {
+    busy_pause_ = std::max(busy_pause_, answer.refusal.retry_after);
+  }
+  if (reason == RefusalReason::kWorkNeeded && request_->has_store() &&
+      request_->store().ns() ==
+          static_cast<uint32_t>(swarm::MailboxNamespace::kInbox)) {
+    demands_[member] = answer.refusal.work_bits;
+    // One member alone cannot make us work, for it may lie; and a message that
+    // fewer than two take is not stored.
+    if (demands_.size() < kBelievedRefusals) return Next::kAskOthers;
+    return searches_ < kMaxSearches ? Next::kWork : Next::kEnd;
+  }
+  if (answer.status.ok()) return Next::kAskOthers;
+  size_t agreeing = 0;
+  if (reason != RefusalReason::kNone) {
+    reasons_[reason].insert(member);
+    agreeing = reasons_[reason].size();
+    if (agreeing >= kBelievedRefusals) {
+      last_error_ = WithRefusal(answer.status, answer.refusal);
+    }
+  }
+  if (WillNotGetBetter(code)) refusals_[code].insert(member);
+  if (agreeing >= kBelievedRefusals &&
+      (HoldsForAllMembers(reason) ||
+       (MayDifferBetweenMembers(reason) && round_.empty()))) {
+    return Next::kEnd;
+  }
+  if (WillNotGetBetter(code) && !MayDifferBetweenMembers(reason) &&
+      refusals_[code].size() >= kBelievedRefusals) {
+    last_error_ = agreeing >= kBelievedRefusals
+                      ? WithRefusal(answer.status, answer.refusal)
+                      : answer.status;
+    return Next::kEnd;
+  }
+  return Next::kAskOthers;
 }
 
 void SwarmWrite::OnAnswer(const routing::NodeId& member, MemberAnswer answer) {
@@ -123,34 +209,72 @@ void SwarmWrite::OnAnswer(const routing::NodeId& member, MemberAnswer answer) {
     outcome_.routes.push_back(std::move(answer.route));
   }
   TakeReceipts(answer);
-  outcome_.holders = Holders();
-  const size_t quorum = static_cast<size_t>(placement_.Get()->write_quorum());
-  if (outcome_.holders.size() >= quorum) return Finish(absl::OkStatus());
-  const absl::StatusCode code = answer.status.code();
-  last_error_ = code == absl::StatusCode::kFailedPrecondition ||
-                        code == absl::StatusCode::kResourceExhausted
-                    ? answer.status
-                    : absl::UnavailableError(absl::StrCat(
-                          outcome_.holders.size(), " of ", quorum,
-                          " needed members of the swarm have confirmed"));
-  if (WillNotGetBetter(code)) {
-    refusals_[code].insert(member);
-    if (refusals_[code].size() >= kBelievedRefusals) {
-      return Finish(answer.status);
-    }
+  TakeHolders();
+  const std::shared_ptr<const swarm::Placement> placement =
+      context_.placement.Get();
+  if (placement->HasWriteQuorum(placement->MembersOf(subject_.mailbox),
+                                confirmed_)) {
+    return Finish(absl::OkStatus());
   }
-  if (round_.empty() && outcome_.attempts < options_.write_attempts) {
-    pause_ = executor_.RunAfter(options_.write_pause, [this] { TryNext(); });
-    return;
+  switch (Judge(member, answer)) {
+    case Next::kEnd:
+      return Finish(last_error_);
+    case Next::kWork:
+      return Work();
+    case Next::kDirectory:
+      context_.refresh_directory();
+      return TryAfter(context_.options.directory_pause);
+    case Next::kAskOthers:
+      break;
+  }
+  if (round_.empty() && outcome_.attempts < context_.options.write_attempts) {
+    const absl::Duration pause =
+        std::max(context_.options.write_pause,
+                 std::min(busy_pause_, context_.options.longest_busy_pause));
+    busy_pause_ = absl::ZeroDuration();
+    return TryAfter(pause);
   }
   TryNext();
+}
+
+void SwarmWrite::Work() {
+  // The second highest demand: what at least two members are content with.
+  std::vector<int> bits;
+  for (const auto& [member, demand] : demands_) bits.push_back(demand);
+  std::sort(bits.begin(), bits.end(), std::greater<int>());
+  const int needed = bits[1];
+  demands_.clear();
+  ++searches_;
+  last_error_ =
+      WithRefusal(absl::ResourceExhaustedError("the inbox is crowded"),
+                  {.reason = RefusalReason::kWorkNeeded, .work_bits = needed});
+  context_.executor.Cancel(deadline_);
+  const uint32_t hour =
+      static_cast<uint32_t>(absl::ToUnixSeconds(context_.time.Now()) / 3600);
+  search_ = std::make_unique<WorkSearch>(
+      context_.executor, needed,
+      [id = subject_.id, mailbox = subject_.mailbox, hour, needed](
+          uint64_t from, uint64_t tries) {
+        return swarm::FindMessageNonce(id, mailbox, hour, needed, from, tries);
+      },
+      [this, hour](absl::StatusOr<uint64_t> nonce) {
+        if (!nonce.ok()) return Finish(last_error_);
+        request_->mutable_store()->set_work_hour(hour);
+        request_->mutable_store()->set_work_nonce(*nonce);
+        StartDeadline();
+        round_.clear();
+        // The attempts so far only asked for the price.
+        outcome_.attempts = 0;
+        TryNext();
+      });
+  search_->Start();
 }
 
 void SwarmWrite::Finish(absl::Status status) {
   if (finished_) return;
   finished_ = true;
-  executor_.Cancel(pause_);
-  executor_.Cancel(deadline_);
+  context_.executor.Cancel(pause_);
+  context_.executor.Cancel(deadline_);
   // `done` may destroy this.
   Done done = std::move(done_);
   if (!status.ok()) return done(std::move(status));

@@ -22,12 +22,17 @@
 #include "absl/time/time.h"
 #include "client/remote/member_caller.h"
 #include "client/remote/onion_requester.h"
-#include "client/remote/swarm_client_options.h"
-#include "crypto/random/random.h"
+#include "client/remote/swarm_context.h"
+#include "client/remote/work_search.h"
+#include "client/remote/write_refusal.h"
 #include "routing/onion/node_id.h"
 #include "routing/runtime/executor.h"
 #include "swarm/auth/receipt.h"
-#include "swarm/placement/current_placement.h"
+#include "swarm/placement/placement.h"
+
+namespace messenger::swarm::v1 {
+class ClientRequest;
+}  // namespace messenger::swarm::v1
 
 namespace messenger::client {
 
@@ -43,7 +48,8 @@ struct StoreOutcome {
 class SwarmWrite final {
  public:
   // OK with W receipts of distinct members of the swarm in the directory copy
-  // of this client, and not otherwise.
+  // of this client, and not otherwise; while the swarm changes, W of those that
+  // serve and W of those that are to. `RefusalOf` says why members refused.
   //   UNAVAILABLE         not enough confirmations; the write may have happened
   //                       at some members, and repeating it is harmless
   //   FAILED_PRECONDITION members have another directory: refresh, repeat
@@ -52,10 +58,10 @@ class SwarmWrite final {
   //                       said by two members: will not get better
   using Done = absl::AnyInvocable<void(absl::StatusOr<StoreOutcome>)>;
 
-  // All references must outlive this. `request` is a serialised ClientRequest.
-  SwarmWrite(MemberCaller& caller, swarm::CurrentPlacement& placement,
-             routing::Executor& executor, crypto::Random& random,
-             const SwarmClientOptions& options, std::string request,
+  // Where members ask for work, it is done and put into `request`, if that
+  // stores into an inbox.
+  SwarmWrite(SwarmContext& context,
+             std::unique_ptr<swarm::v1::ClientRequest> request,
              const swarm::ReceiptSubject& subject, Done done);
   ~SwarmWrite();
 
@@ -66,27 +72,37 @@ class SwarmWrite final {
   void Start();
 
  private:
+  // What becomes of the write after a refusal.
+  enum class Next { kAskOthers, kEnd, kWork, kDirectory };
+
+  void StartDeadline();
   void TryNext();
+  void TryAfter(absl::Duration pause);
   void OnAnswer(const routing::NodeId& member, MemberAnswer answer);
-  // Counts the answer's receipts that are good.
   void TakeReceipts(const MemberAnswer& answer);
-  // Members of the newest directory that have given a good receipt.
-  std::vector<routing::NodeId> Holders();
+  void TakeHolders();
+  Next Judge(const routing::NodeId& member, const MemberAnswer& answer);
+  absl::Status NotYet() const;
+  void Work();
   void Finish(absl::Status status);
 
-  MemberCaller& caller_;
-  swarm::CurrentPlacement& placement_;
-  routing::Executor& executor_;
-  crypto::Random& random_;
-  const SwarmClientOptions& options_;
-  const std::string request_;
+  SwarmContext& context_;
+  std::unique_ptr<swarm::v1::ClientRequest> request_;
   const swarm::ReceiptSubject subject_;
   Done done_;
 
-  // Members still to be asked in this round, last first.
+  // Members still to be asked in this round, last first, by that placement.
   std::vector<routing::NodeId> round_;
+  std::shared_ptr<const swarm::Placement> round_placement_;
   std::set<routing::NodeId> confirmed_;
   std::map<absl::StatusCode, std::set<routing::NodeId>> refusals_;
+  std::map<RefusalReason, std::set<routing::NodeId>> reasons_;
+  // Bits that each member asked for since work was last done.
+  std::map<routing::NodeId, int> demands_;
+  std::unique_ptr<WorkSearch> search_;
+  int searches_ = 0;
+  int directory_waits_ = 0;
+  absl::Duration busy_pause_;
   StoreOutcome outcome_;
   absl::Status last_error_;
   routing::TimerId pause_ = 0;

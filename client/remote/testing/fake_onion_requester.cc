@@ -15,7 +15,13 @@ void FakeOnionRequester::Send(Request request, Done done) {
   };
   auto exchange = std::make_shared<Exchange>();
   exchange->done = std::move(done);
-  exchange->route.hops = {request.destination};
+  // A relay that no other request had.
+  std::string relay(32, '\0');
+  for (size_t rest = sent_.size(), i = 0; rest > 0; rest >>= 8, ++i) {
+    relay[i] = static_cast<char>(rest & 0xff);
+  }
+  exchange->route.hops = {*routing::NodeId::FromBytes(relay),
+                          request.destination};
   // Whichever comes first takes `done`.
   const auto finish = [exchange](absl::StatusOr<std::string> result) {
     if (exchange->done == nullptr) return;
