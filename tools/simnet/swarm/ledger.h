@@ -45,6 +45,8 @@ class Ledger final {
   struct Rules {
     // How far clocks of this run may be off: added to every margin.
     absl::Duration clock_error;
+    // And more, for what a member with a wrong clock may still show.
+    absl::Duration late_error;
     // Members of this run hide messages: a complete reading may miss some, a
     // final one may not.
     bool hiding_members = false;

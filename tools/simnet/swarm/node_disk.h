@@ -49,6 +49,10 @@ class NodeDisk {
 // A disk that never forgets what it was told: logic alone, and quick.
 std::unique_ptr<NodeDisk> MakeMemoryDisk(crypto::Random& random);
 
+// The real SQLite on a SimulatedDisk.
+std::unique_ptr<NodeDisk> MakeSqliteDisk(crypto::Random& random,
+                                         const routing::Clock& clock);
+
 }  // namespace messenger::simnet
 
 #endif  // TOOLS_SIMNET_SWARM_NODE_DISK_H_

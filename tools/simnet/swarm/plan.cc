@@ -69,6 +69,7 @@ Plan Plan::Draw(uint64_t seed, const SimulationOptions& options) {
   plan.directory_delay = between(absl::Seconds(1), absl::Seconds(30));
   plan.evict_after = between(absl::Minutes(2), absl::Minutes(5));
   plan.min_overlap = between(absl::Seconds(60), absl::Seconds(180));
+  plan.crowded = chance(0.15);
   plan.mean_time_between_sends = absl::Seconds(45);
   plan.mean_time_between_polls = absl::Seconds(100);
 

@@ -108,6 +108,8 @@ struct Plan {
   absl::Duration min_overlap;
 
   int clients = 20;
+  // Most of the messages go to one inbox, more than it may hold.
+  bool crowded = false;
   absl::Duration mean_time_between_sends;
   absl::Duration mean_time_between_polls;
 

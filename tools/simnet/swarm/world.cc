@@ -101,7 +101,7 @@ void World::AddNode(bool known) {
   node->host = &network_.AddHost(node->address, descriptor.storage.tls_key);
   // Nobody is there until the process starts.
   network_.Crash(*node->host);
-  node->disk = plan_.options.sqlite ? MakeSqliteDisk(disk_random_)
+  node->disk = plan_.options.sqlite ? MakeSqliteDisk(disk_random_, clock_)
                                     : MakeMemoryDisk(disk_random_);
   const auto symmetric = [&](double largest) {
     return largest * (2 * disk_random_.UnitDouble() - 1);
@@ -133,6 +133,7 @@ void World::Start(int i) {
     node.disk->Crash(/*power_loss=*/false);
     if (absl::IsDataLoss(store.status())) {
       node.damaged = true;
+      node.last_destroyed = clock_.Now();
       probes_.Hit(Probe::kDamageNoticed);
     }
     return;
@@ -174,7 +175,9 @@ void World::Start(int i) {
       .disk = *node.disk_executor,
       .clock = *node.clock,
       .random = *node.random,
-      .bug = plan_.options.bug});
+      .on_ready = nullptr,
+      .bug = plan_.options.bug,
+      .without_repair = plan_.options.baseline});
   node.process->Serve(paper_.draft().nodes[i].descriptor.link.tls_key,
                       node.host->server());
   node.host->server().HandleMethod(
@@ -195,6 +198,7 @@ void World::Start(int i) {
   node.process->Start([this, i](absl::Status) {
     // The process ends itself, in a task of the world's own.
     nodes_[i]->damaged = true;
+    nodes_[i]->last_destroyed = clock_.Now();
     probes_.Hit(Probe::kDamageNoticed);
     executor_.Run([this, i] { Crash(i, /*power_loss=*/false); });
   });
@@ -228,6 +232,7 @@ void World::Wipe(int i) {
   Crash(i, /*power_loss=*/false);
   nodes_[i]->disk->Wipe();
   nodes_[i]->damaged = false;
+  nodes_[i]->last_destroyed = clock_.Now();
 }
 
 void World::Pause(int i) {
@@ -252,7 +257,7 @@ uint64_t World::ReadyEpoch(const Node& node) const {
   if (!node.running() || node.paused) return 0;
   // One that signs for what it drops says that it has everything.
   if (node.liar != Liar::kHonest) return consensus_->epoch();
-  return node.process->ReadyEpoch();
+  return node.process->repair().ReadyEpoch();
 }
 
 void World::Vote() {
@@ -368,6 +373,39 @@ std::vector<swarm::ItemEntry> World::Entries(int i, swarm::Shard shard,
   }
   std::sort(entries.begin(), entries.end());
   return entries;
+}
+
+void World::CollectProbes(Node& node) {
+  if (!node.running()) return;
+  const swarm::StorageNode& process = *node.process;
+  const auto& service = process.service().counters();
+  probes_.Hit(Probe::kWrongSwarm, service.wrong_swarm);
+  probes_.Hit(Probe::kReadRefusedFilling, service.filling);
+  probes_.Hit(Probe::kClockQuarantine, service.clock_skew);
+  probes_.Hit(Probe::kWriteRefusedNotRegistered, service.not_registered);
+  probes_.Hit(Probe::kWriteRefusedFull,
+              service.mailbox_full + service.node_full);
+  probes_.Hit(Probe::kClientReadRepair, service.repaired);
+  probes_.Hit(Probe::kDamagedRefetched, service.damaged_payloads);
+  probes_.Hit(Probe::kHintWritten, process.coordinator().counters().hinted);
+  const swarm::RepairEngine& repair = process.repair();
+  probes_.Hit(Probe::kHintReplayed, repair.hints().counters().delivered);
+  probes_.Hit(Probe::kReconciledEqual, repair.counters().equal);
+  probes_.Hit(Probe::kReconcileFetched, repair.counters().fetched);
+  probes_.Hit(Probe::kReconcilePushed, repair.counters().pushed);
+  probes_.Hit(Probe::kTombstoneMetLateCopy, repair.counters().not_needed);
+  probes_.Hit(Probe::kScrubEqual, repair.scrubber().counters().rounds);
+  probes_.Hit(Probe::kScrubMismatch,
+              repair.scrubber().counters().damaged_here +
+                  repair.scrubber().counters().peers_lying);
+  probes_.Hit(Probe::kForeignErased,
+              repair.foreign().counters().rows_erased);
+  totals_.hints_delivered += repair.hints().counters().delivered;
+  totals_.reconciliations += repair.counters().runs;
+  totals_.fetched += repair.counters().fetched;
+  totals_.pushed += repair.counters().pushed;
+  totals_.peer_faults += repair.counters().peer_faults;
+  totals_.fetched_bytes += repair.counters().bytes_received;
 }
 
 void World::CollectProbes() {
