@@ -140,12 +140,6 @@ void StorageProcess::Join(const routing::NetworkConfig& network,
   reporter_ = std::make_unique<routing::StorageReporter>(
       *transport_, options_.executor, options_.clock, storage_key_,
       network.network_id, router.node_id, std::move(authorities));
-  // Nothing is fetched yet when members change, so that a node is ready as soon
-  // as it knows of a change.
-  directory_->holder().AddObserver(
-      [this](const std::shared_ptr<const routing::Consensus>& consensus) {
-        SetReadyEpoch(consensus->epoch());
-      });
   node_ = std::make_unique<StorageNode>(
       StorageNode::Options{.id = router.node_id,
                            .storage_key = storage_key_,
@@ -154,7 +148,11 @@ void StorageProcess::Join(const routing::NetworkConfig& network,
                            .transport = *transport_,
                            .core = options_.executor,
                            .disk = disk_,
-                           .clock = options_.clock});
+                           .clock = options_.clock,
+                           .random = options_.random,
+                           .on_ready = [this](uint64_t ready_epoch) {
+                             SetReadyEpoch(ready_epoch);
+                           }});
   node_->Serve(router.link.tls_key, late_);
   node_->Start(std::move(on_damage));
   directory_->Start(directory_interval);

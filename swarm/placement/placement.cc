@@ -2,7 +2,14 @@
 
 #include <algorithm>
 #include <iterator>
+#include <map>
+#include <string>
 #include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 
 namespace messenger::swarm {
 namespace {
@@ -19,53 +26,138 @@ int CountOf(const std::vector<routing::NodeId>& members,
       [&](const auto& member) { return nodes.contains(member); }));
 }
 
+// Whatever the ranking looks at, unambiguously.
+std::string KeyOf(const std::vector<Candidate>& candidates) {
+  std::string key;
+  for (const Candidate& candidate : candidates) {
+    absl::StrAppend(&key, candidate.id.bytes(), candidate.operator_key.bytes(),
+                    candidate.address_block.size(), ":",
+                    candidate.address_block);
+  }
+  return key;
+}
+
 }  // namespace
 
 bool ShardMembers::Has(const routing::NodeId& node) const {
   return Contains(all, node);
 }
 
+// Thread-safe.
+class Placement::Table final {
+ public:
+  Table(std::vector<Candidate> serving, std::vector<Candidate> target,
+        bool in_transition, size_t swarm_size)
+      : serving_(std::move(serving)),
+        target_(std::move(target)),
+        in_transition_(in_transition),
+        swarm_size_(swarm_size) {}
+
+  // The one table of these candidates, as long as anybody holds it.
+  static std::shared_ptr<const Table> Of(std::vector<Candidate> serving,
+                                         std::vector<Candidate> target,
+                                         bool in_transition, size_t swarm_size);
+
+  ShardMembers Find(Shard shard) const {
+    absl::MutexLock lock(&mutex_);
+    return FindLocked(shard);
+  }
+
+  bool Has(Shard shard, const routing::NodeId& node) const {
+    absl::MutexLock lock(&mutex_);
+    return FindLocked(shard).Has(node);
+  }
+
+  std::vector<Shard> ShardsOf(const routing::NodeId& node) const {
+    absl::MutexLock lock(&mutex_);
+    if (shards_of_.empty()) {
+      for (int shard = 0; shard < kShards; ++shard) {
+        for (const routing::NodeId& member :
+             FindLocked(static_cast<Shard>(shard)).all) {
+          shards_of_[member].push_back(static_cast<Shard>(shard));
+        }
+      }
+    }
+    const auto found = shards_of_.find(node);
+    return found == shards_of_.end() ? std::vector<Shard>() : found->second;
+  }
+
+ private:
+  std::vector<routing::NodeId> Rank(
+      Shard shard, const std::vector<Candidate>& candidates) const {
+    std::vector<routing::NodeId> members;
+    for (const size_t index : ChooseMembers(shard, candidates, swarm_size_)) {
+      members.push_back(candidates[index].id);
+    }
+    return members;
+  }
+
+  const ShardMembers& FindLocked(Shard shard) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    const auto found = shards_.find(shard);
+    if (found != shards_.end()) return found->second;
+    ShardMembers members;
+    members.serving = Rank(shard, serving_);
+    members.target = in_transition_ ? Rank(shard, target_) : members.serving;
+    members.all = members.serving;
+    for (const routing::NodeId& node : members.target) {
+      if (!Contains(members.serving, node)) members.all.push_back(node);
+    }
+    return shards_.emplace(shard, std::move(members)).first->second;
+  }
+
+  const std::vector<Candidate> serving_;
+  const std::vector<Candidate> target_;
+  const bool in_transition_;
+  const size_t swarm_size_;
+  mutable absl::Mutex mutex_;
+  mutable absl::flat_hash_map<Shard, ShardMembers> shards_
+      ABSL_GUARDED_BY(mutex_);
+  // Empty until ShardsOf() is first asked.
+  mutable absl::flat_hash_map<routing::NodeId, std::vector<Shard>> shards_of_
+      ABSL_GUARDED_BY(mutex_);
+};
+
+std::shared_ptr<const Placement::Table> Placement::Table::Of(
+    std::vector<Candidate> serving, std::vector<Candidate> target,
+    bool in_transition, size_t swarm_size) {
+  static absl::Mutex& mutex = *new absl::Mutex;
+  static auto& tables = *new std::map<std::string, std::weak_ptr<const Table>>;
+  const std::string key =
+      absl::StrCat(swarm_size, in_transition ? "t" : "s", serving.size(), ":",
+                   KeyOf(serving), KeyOf(target));
+  absl::MutexLock lock(&mutex);
+  if (std::shared_ptr<const Table> known = tables[key].lock()) return known;
+  for (auto it = tables.begin(); it != tables.end();) {
+    it = it->second.expired() ? tables.erase(it) : std::next(it);
+  }
+  auto table = std::make_shared<const Table>(
+      std::move(serving), std::move(target), in_transition, swarm_size);
+  tables[key] = table;
+  return table;
+}
+
 Placement::Placement(std::shared_ptr<const routing::Consensus> consensus)
     : consensus_(std::move(consensus)) {
+  std::vector<Candidate> serving;
+  std::vector<Candidate> target;
+  bool in_transition = false;
   for (const routing::NodeRecord& node : consensus_->nodes()) {
     if (!node.storage_role) continue;
     const Candidate candidate{
         .id = node.id,
         .operator_key = *OperatorKey::FromBytes(node.operator_key.bytes()),
         .address_block = AddressBlock(node.storage.address)};
-    if (node.serving()) serving_.push_back(candidate);
-    if (node.target()) target_.push_back(candidate);
-    in_transition_ = in_transition_ || node.serving() != node.target();
+    if (node.serving()) serving.push_back(candidate);
+    if (node.target()) target.push_back(candidate);
+    in_transition = in_transition || node.serving() != node.target();
   }
-}
-
-std::vector<routing::NodeId> Placement::Rank(
-    Shard shard, const std::vector<Candidate>& candidates) const {
-  std::vector<routing::NodeId> members;
-  for (const size_t index :
-       ChooseMembers(shard, candidates,
-                     static_cast<size_t>(consensus_->params().swarm_size))) {
-    members.push_back(candidates[index].id);
-  }
-  return members;
-}
-
-const ShardMembers& Placement::Find(Shard shard) const {
-  const auto found = shards_.find(shard);
-  if (found != shards_.end()) return found->second;
-  ShardMembers members;
-  members.serving = Rank(shard, serving_);
-  members.target = in_transition_ ? Rank(shard, target_) : members.serving;
-  members.all = members.serving;
-  for (const routing::NodeId& node : members.target) {
-    if (!Contains(members.serving, node)) members.all.push_back(node);
-  }
-  return shards_.emplace(shard, std::move(members)).first->second;
+  table_ = Table::Of(std::move(serving), std::move(target), in_transition,
+                     static_cast<size_t>(consensus_->params().swarm_size));
 }
 
 ShardMembers Placement::MembersOf(Shard shard) const {
-  absl::MutexLock lock(&mutex_);
-  return Find(shard);
+  return table_->Find(shard);
 }
 
 std::vector<routing::NodeId> Placement::Members(
@@ -75,22 +167,11 @@ std::vector<routing::NodeId> Placement::Members(
 
 bool Placement::IsMember(const MailboxAddress& mailbox,
                          const routing::NodeId& node) const {
-  absl::MutexLock lock(&mutex_);
-  return Find(ShardOf(mailbox)).Has(node);
+  return table_->Has(ShardOf(mailbox), node);
 }
 
 std::vector<Shard> Placement::ShardsOf(const routing::NodeId& node) const {
-  absl::MutexLock lock(&mutex_);
-  if (shards_of_.empty()) {
-    for (int shard = 0; shard < kShards; ++shard) {
-      for (const routing::NodeId& member :
-           Find(static_cast<Shard>(shard)).all) {
-        shards_of_[member].push_back(static_cast<Shard>(shard));
-      }
-    }
-  }
-  const auto found = shards_of_.find(node);
-  return found == shards_of_.end() ? std::vector<Shard>() : found->second;
+  return table_->ShardsOf(node);
 }
 
 std::vector<Shard> Placement::SharedShards(const routing::NodeId& a,

@@ -11,9 +11,6 @@
 #include <set>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/container/flat_hash_map.h"
-#include "absl/synchronization/mutex.h"
 #include "routing/directory/consensus.h"
 #include "routing/onion/node_id.h"
 #include "swarm/auth/item.h"
@@ -71,21 +68,12 @@ class Placement final {
   const routing::Consensus& consensus() const { return *consensus_; }
 
  private:
-  std::vector<routing::NodeId> Rank(
-      Shard shard, const std::vector<Candidate>& candidates) const;
-  const ShardMembers& Find(Shard shard) const
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The rankings: of the candidates alone, so that directories which differ in
+  // nothing but their epoch, and all parties of one process, share them.
+  class Table;
 
   const std::shared_ptr<const routing::Consensus> consensus_;
-  std::vector<Candidate> serving_;
-  std::vector<Candidate> target_;
-  bool in_transition_ = false;
-  mutable absl::Mutex mutex_;
-  mutable absl::flat_hash_map<Shard, ShardMembers> shards_
-      ABSL_GUARDED_BY(mutex_);
-  // Empty until ShardsOf() is first asked.
-  mutable absl::flat_hash_map<routing::NodeId, std::vector<Shard>> shards_of_
-      ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<const Table> table_;
 };
 
 }  // namespace messenger::swarm

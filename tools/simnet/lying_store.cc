@@ -1,15 +1,37 @@
 #include "tools/simnet/lying_store.h"
 
 #include <utility>
+#include <variant>
 
 #include "crypto/base/status_macros.h"
 
 namespace messenger::simnet {
 
 absl::StatusOr<std::vector<swarm::OpResult>> LyingStore::Apply(
-    absl::Span<const swarm::StoreOp> ops) {
-  if (lie_ != Lie::kDropAfterReceipt) return truth_.Apply(ops);
+    absl::Span<const swarm::StoreOp> ops, uint64_t now_ms) {
+  if (lie_ != Lie::kDropAfterReceipt) return truth_.Apply(ops, now_ms);
+  // Who may write is checked, or the node would be caught refusing nothing.
+  std::vector<swarm::StoreOp> kept;
+  for (const swarm::StoreOp& op : ops) {
+    if (!std::holds_alternative<swarm::PutMessage>(op)) kept.push_back(op);
+  }
+  RETURN_IF_ERROR(truth_.Apply(kept, now_ms).status());
   return std::vector<swarm::OpResult>(ops.size(), swarm::OpResult::kDone);
+}
+
+absl::StatusOr<std::vector<swarm::StoreOp>> LyingStore::Load(
+    absl::Span<const swarm::ItemKey> items) const {
+  ASSIGN_OR_RETURN(std::vector<swarm::StoreOp> loaded, truth_.Load(items));
+  std::vector<swarm::StoreOp> shown;
+  for (swarm::StoreOp& op : loaded) {
+    auto* put = std::get_if<swarm::PutMessage>(&op);
+    if (put != nullptr && lie_ == Lie::kHide) continue;
+    if (put != nullptr && lie_ == Lie::kCorrupt) {
+      put->payload[put->payload.size() / 2] ^= 1;
+    }
+    shown.push_back(std::move(op));
+  }
+  return shown;
 }
 
 absl::StatusOr<swarm::MessagePage> LyingStore::List(

@@ -37,9 +37,13 @@ class LyingStore final : public swarm::MessageStore {
   Lie lie() const { return lie_; }
 
   absl::StatusOr<std::vector<swarm::OpResult>> Apply(
-      absl::Span<const swarm::StoreOp> ops) override;
+      absl::Span<const swarm::StoreOp> ops, uint64_t now_ms) override;
   absl::StatusOr<size_t> Expire(uint64_t now_ms, size_t limit_rows) override {
     return truth_.Expire(now_ms, limit_rows);
+  }
+  absl::StatusOr<size_t> EraseShard(swarm::Shard shard,
+                                    size_t limit_rows) override {
+    return truth_.EraseShard(shard, limit_rows);
   }
   absl::StatusOr<swarm::MessagePage> List(const swarm::MailboxAddress& mailbox,
                                           swarm::MailboxNamespace ns,
@@ -49,6 +53,34 @@ class LyingStore final : public swarm::MessageStore {
   absl::StatusOr<std::vector<swarm::Record>> Records(
       const swarm::MailboxAddress& mailbox,
       swarm::MailboxNamespace ns) const override;
+  swarm::MailboxUsage Usage(
+      const swarm::MailboxAddress& mailbox) const override {
+    return truth_.Usage(mailbox);
+  }
+  swarm::NodeSpace Space() const override { return truth_.Space(); }
+  // To its peers it says what it would have if it were honest; asked for the
+  // items themselves it has nothing.
+  std::vector<swarm::Shard> Shards() const override { return truth_.Shards(); }
+  std::vector<swarm::WindowSummary> Windows(swarm::Shard shard,
+                                            uint64_t from_ms) const override {
+    return truth_.Windows(shard, from_ms);
+  }
+  absl::StatusOr<std::vector<swarm::ItemEntry>> Entries(
+      swarm::Shard shard, swarm::Window window) const override {
+    return truth_.Entries(shard, window);
+  }
+  absl::StatusOr<std::vector<swarm::StoreOp>> Load(
+      absl::Span<const swarm::ItemKey> items) const override;
+  absl::StatusOr<std::vector<swarm::ItemKey>> Hints(
+      const routing::NodeId& peer, size_t limit) const override {
+    return truth_.Hints(peer, limit);
+  }
+  absl::StatusOr<std::vector<routing::NodeId>> PeersWithHints() const override {
+    return truth_.PeersWithHints();
+  }
+  uint64_t FilledIn(swarm::Shard shard) const override {
+    return truth_.FilledIn(shard);
+  }
   absl::StatusOr<swarm::StoreTotals> Totals() const override {
     return truth_.Totals();
   }

@@ -85,15 +85,16 @@ struct Node::Storage {
             .transport = owner.storage_host_.transport(),
             .core = world.executor,
             .disk = world.executor,
-            .clock = world.clock}),
+            .clock = world.clock,
+            .random = world.random,
+            .on_ready =
+                [this](uint64_t ready_epoch) {
+                  reporter.Report(ready_epoch, /*leaving=*/false);
+                }}),
         reporter(owner.storage_host_.transport(), world.executor, world.clock,
                  owner.storage_key_, world.config.network_id, owner.id_,
                  owner.Authorities()) {
     disk->set_lie(owner.lie_);
-    directory.holder().AddObserver(
-        [this](const std::shared_ptr<const routing::Consensus>& consensus) {
-          reporter.Report(consensus->epoch(), /*leaving=*/false);
-        });
   }
 
   std::unique_ptr<swarm::MessageStore> sqlite;  // null: in memory

@@ -1,0 +1,149 @@
+#include "swarm/repair/shard_filler.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace messenger::swarm {
+
+ShardFiller::ShardFiller(const MessageStore& store, CommitFunction commit,
+                         PlantedBug bug)
+    : commit_(std::move(commit)),
+      bug_(bug),
+      held_in_(kShards),
+      alive_(std::make_shared<bool>(true)) {
+  for (int shard = 0; shard < kShards; ++shard) {
+    held_in_[shard] = store.FilledIn(static_cast<Shard>(shard));
+  }
+}
+
+ShardFiller::~ShardFiller() { *alive_ = false; }
+
+void ShardFiller::SetMap(std::shared_ptr<const ShardMap> map) {
+  map_ = std::move(map);
+  std::vector<bool> serving(kShards);
+  std::vector<bool> target(kShards);
+  for (const Shard shard : map_->ServingShards()) serving[shard] = true;
+  for (const Shard shard : map_->TargetShards()) target[shard] = true;
+  std::vector<Shard> stale;
+  std::vector<Shard> enough;
+  for (int i = 0; i < kShards; ++i) {
+    const auto shard = static_cast<Shard>(i);
+    // What this node held in earlier times is not what the shard holds now.
+    const bool gained = target[i] && !serving[i];
+    if (held_in_[i] != 0 &&
+        ((!serving[i] && !target[i]) ||
+         (gained && held_in_[i] < map_->transition_epoch()))) {
+      stale.push_back(shard);
+      held_in_[i] = 0;
+    }
+    if ((serving[i] || target[i]) && held_in_[i] == 0) {
+      const Compared& compared = unfilled_[shard];
+      if (bug_ == PlantedBug::kReadyBeforePull || IsEnough(shard, compared)) {
+        enough.push_back(shard);
+      }
+    } else {
+      unfilled_.erase(shard);
+    }
+  }
+  Forget(std::move(stale));
+  Commit(std::move(enough));
+}
+
+void ShardFiller::Reconciled(const routing::NodeId& peer,
+                             absl::Span<const Shard> shards,
+                             absl::Span<const Shard> peer_filling) {
+  std::vector<Shard> enough;
+  for (const Shard shard : shards) {
+    const auto unfilled = unfilled_.find(shard);
+    if (unfilled == unfilled_.end()) continue;
+    Compared& compared = unfilled->second;
+    compared.all.insert(peer);
+    // One that is still filling may fill up later; then it counts anew.
+    if (!std::binary_search(peer_filling.begin(), peer_filling.end(), shard)) {
+      compared.filled.insert(peer);
+    }
+    if (IsEnough(shard, compared)) enough.push_back(shard);
+  }
+  Commit(std::move(enough));
+}
+
+bool ShardFiller::IsEnough(Shard shard, const Compared& compared) const {
+  int filled = 0;
+  bool all = true;
+  for (const routing::NodeId& member : map_->Members(shard)) {
+    if (member == map_->self()) continue;
+    filled += compared.filled.contains(member) ? 1 : 0;
+    all = all && compared.all.contains(member);
+  }
+  return filled >= map_->read_quorum() || all;
+}
+
+void ShardFiller::Commit(std::vector<Shard> shards) {
+  SetFill fill;
+  for (const Shard shard : shards) {
+    Compared& compared = unfilled_[shard];
+    if (std::exchange(compared.committing, true)) continue;
+    fill.shards.emplace_back(shard, map_->epoch());
+  }
+  if (fill.shards.empty()) return;
+  auto filled = fill.shards;
+  commit_(std::move(fill), [this, alive = alive_, filled = std::move(filled)](
+                               absl::StatusOr<OpResult> result) {
+    if (!*alive) return;
+    if (!result.ok()) ++counters_.failed_commits;
+    for (const auto& [shard, epoch] : filled) {
+      const auto unfilled = unfilled_.find(shard);
+      // It went, or went and came, meanwhile.
+      if (unfilled == unfilled_.end() || !unfilled->second.committing) continue;
+      unfilled->second.committing = false;
+      if (!result.ok()) continue;  // The next comparison tries again.
+      held_in_[shard] = epoch;
+      unfilled_.erase(unfilled);
+      ++counters_.filled;
+    }
+  });
+}
+
+void ShardFiller::Forget(std::vector<Shard> shards) {
+  SetFill fill;
+  for (const Shard shard : shards) fill.shards.emplace_back(shard, 0);
+  if (fill.shards.empty()) return;
+  counters_.forgotten += fill.shards.size();
+  // A failure is harmless: it is stale again at the next start.
+  commit_(std::move(fill),
+          [this, alive = alive_](absl::StatusOr<OpResult> result) {
+            if (*alive && !result.ok()) ++counters_.failed_commits;
+          });
+}
+
+std::vector<Shard> ShardFiller::Unfilled() const {
+  std::vector<Shard> shards;
+  for (const auto& [shard, compared] : unfilled_) shards.push_back(shard);
+  std::sort(shards.begin(), shards.end());
+  return shards;
+}
+
+std::vector<routing::NodeId> ShardFiller::Able() const {
+  absl::flat_hash_set<routing::NodeId> wanted;
+  for (const auto& [shard, compared] : unfilled_) {
+    for (const routing::NodeId& member : map_->Members(shard)) {
+      if (!compared.filled.contains(member)) wanted.insert(member);
+    }
+  }
+  std::vector<routing::NodeId> able;
+  if (map_ == nullptr) return able;
+  for (const routing::NodeId& peer : map_->Peers()) {
+    if (wanted.contains(peer)) able.push_back(peer);
+  }
+  return able;
+}
+
+uint64_t ShardFiller::ReadyEpoch() const {
+  if (map_ == nullptr) return 0;
+  for (const Shard shard : map_->TargetShards()) {
+    if (!Holds(shard)) return 0;
+  }
+  return map_->epoch();
+}
+
+}  // namespace messenger::swarm
