@@ -130,7 +130,8 @@ void Ledger::Read(int device, const Reading& reading, absl::Time now) {
       ++figures_.repeats;
     }
     // A reading takes a while, and what it lists it may have listed early.
-    if (message.expiry + kExpiryMargin + rules_.clock_error + rules_.late_error <
+    if (message.expiry + kExpiryMargin + rules_.clock_error +
+            rules_.late_error <
         reading.begun) {
       Violate("late", absl::StrCat(Short(id), " read ",
                                    absl::FormatDuration(now - message.expiry),

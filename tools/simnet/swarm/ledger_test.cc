@@ -169,8 +169,9 @@ TEST_F(LedgerTest, ReadMoreThanAMinuteAfterItsExpiryIsLate) {
 }
 
 TEST_F(LedgerTest, ClockErrorWidensTheMargins) {
-  ledger_.emplace(
-      Ledger::Rules{.clock_error = absl::Seconds(30), .late_error = absl::ZeroDuration(), .hiding_members = false});
+  ledger_.emplace(Ledger::Rules{.clock_error = absl::Seconds(30),
+                                .late_error = absl::ZeroDuration(),
+                                .hiding_members = false});
   device_ = ledger_->AddDevice(kMailbox);
   Send('a', 0, /*life=*/100);
   Read("", 11);  // may be gone 90 s before

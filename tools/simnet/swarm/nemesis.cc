@@ -109,7 +109,8 @@ Nemesis::Items Nemesis::HeldByOthers(int i) const {
       static_cast<uint64_t>(absl::ToUnixMillis(world_.Now() + kExpiryEdge));
   for (int j = 0; j < world_.nodes(); ++j) {
     const World::Node& other = world_.node(j);
-    if (j == i || other.liar != Liar::kHonest || other.disk->store() == nullptr) {
+    if (j == i || other.liar != Liar::kHonest ||
+        other.disk->store() == nullptr) {
       continue;
     }
     for (const swarm::Shard shard : other.disk->store()->Shards()) {
@@ -181,8 +182,8 @@ bool Nemesis::Inject(Fault fault) {
       if (i < 0) return false;
       world_.Crash(i, /*power_loss=*/random_.Uniform(2) == 0);
       probes.Hit(Probe::kCrash);
-      RestartLater(i, random_.Uniform(4) == 0 ? absl::Minutes(6)
-                                              : absl::Seconds(20));
+      RestartLater(
+          i, random_.Uniform(4) == 0 ? absl::Minutes(6) : absl::Seconds(20));
       return true;
     }
     case Fault::kPowerCut: {
@@ -371,10 +372,9 @@ bool Nemesis::Inject(Fault fault) {
       return true;
     }
     case Fault::kClientClock: {
-      traffic_.JumpClock(
-          static_cast<int>(
-              random_.Uniform(static_cast<uint64_t>(traffic_.clients()))),
-          absl::Hours(48) * (2 * random_.UnitDouble() - 1));
+      traffic_.JumpClock(static_cast<int>(random_.Uniform(
+                             static_cast<uint64_t>(traffic_.clients()))),
+                         absl::Hours(48) * (2 * random_.UnitDouble() - 1));
       return true;
     }
     case Fault::kReplay: {

@@ -96,8 +96,8 @@ class SqliteDisk final : public NodeDisk {
     return {.errors = c.read_errors + c.write_errors + c.sync_errors +
                       c.truncation_errors + c.deletion_errors,
             .full = c.disk_full,
-            .unsynced_lost = c.writes_dropped + c.writes_torn +
-                             c.truncations_dropped,
+            .unsynced_lost =
+                c.writes_dropped + c.writes_torn + c.truncations_dropped,
             .torn = c.writes_torn,
             .flips = c.bits_flipped};
   }

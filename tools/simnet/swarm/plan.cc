@@ -41,17 +41,15 @@ Plan Plan::Draw(uint64_t seed, const SimulationOptions& options) {
   plan.min_delay = between(absl::ZeroDuration(), absl::Milliseconds(30));
   plan.mean_delay = between(absl::Milliseconds(30), absl::Milliseconds(100));
   // Half of the runs have a network that loses little, or nothing gets done.
-  plan.loss = chance(0.5) ? 0.02 * random.UnitDouble()
-                          : 0.3 * random.UnitDouble();
+  plan.loss =
+      chance(0.5) ? 0.02 * random.UnitDouble() : 0.3 * random.UnitDouble();
   plan.duplication = chance(0.5) ? 0 : 0.5 * random.UnitDouble();
-  plan.disk_latency = chance(0.5) ? between(absl::ZeroDuration(),
-                                            absl::Milliseconds(10))
-                                  : between(absl::Milliseconds(10),
-                                            absl::Seconds(1));
+  plan.disk_latency =
+      chance(0.5) ? between(absl::ZeroDuration(), absl::Milliseconds(10))
+                  : between(absl::Milliseconds(10), absl::Seconds(1));
   plan.clock_skew = between(absl::ZeroDuration(), absl::Seconds(5));
   plan.drift_ppm = 200 * random.UnitDouble();
-  plan.mean_time_between_faults =
-      between(absl::Seconds(10), absl::Seconds(60));
+  plan.mean_time_between_faults = between(absl::Seconds(10), absl::Seconds(60));
   for (size_t i = 0; i < kFaults; ++i) plan.faults[i] = chance(0.5);
   const bool jumps =
       plan.has(Fault::kClockJump) || plan.has(Fault::kClockStrobe);
@@ -91,12 +89,13 @@ std::string Plan::ToString() const {
   }
   std::string lies;
   for (const Liar liar : liars) {
-    if (liar != Liar::kHonest) absl::StrAppend(&lies, " ", static_cast<int>(liar));
+    if (liar != Liar::kHonest)
+      absl::StrAppend(&lies, " ", static_cast<int>(liar));
   }
   return absl::StrCat("N=", swarm_size, " nodes=", nodes, " loss=", loss,
-                      " dup=", duplication, " disk=",
-                      absl::FormatDuration(disk_latency), " mtbf=",
-                      absl::FormatDuration(mean_time_between_faults),
+                      " dup=", duplication,
+                      " disk=", absl::FormatDuration(disk_latency),
+                      " mtbf=", absl::FormatDuration(mean_time_between_faults),
                       " faults:", faults_drawn, " liars:", lies);
 }
 

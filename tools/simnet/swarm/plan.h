@@ -19,26 +19,26 @@
 namespace messenger::simnet {
 
 // name, weight, what happens
-#define SIMNET_SWARM_FAULTS(X)                                             \
-  X(kCrash, 8, "a process dies, its un-synced writes kept, lost or torn")  \
-  X(kPowerCut, 1, "all of them die at once")                               \
-  X(kPause, 4, "a process stands still for up to two minutes")             \
-  X(kWipe, 2, "a node starts anew on an empty disk")                       \
-  X(kLoseForGood, 1, "a node never comes back")                            \
-  X(kDiskErrors, 2, "a disk fails some calls for a while")                 \
-  X(kDiskFull, 2, "a disk has no room for a while")                        \
-  X(kBitFlip, 2, "a bit on a disk flips")                                  \
-  X(kPartition, 4, "the network splits at random")                         \
-  X(kIsolate, 3, "one node is cut off")                                    \
-  X(kOneWay, 3, "one direction is blocked")                                \
-  X(kClog, 4, "paths hold everything back for some seconds")               \
-  X(kClockJump, 2, "a clock is set forward or back")                       \
-  X(kClockStrobe, 1, "a clock jumps back and forth")                       \
-  X(kJoin, 2, "a node joins")                                              \
-  X(kLeave, 2, "a node wants to leave")                                    \
-  X(kFlap, 1, "a node goes down and up, again and again")                  \
-  X(kClientCrash, 4, "a client dies and starts again")                     \
-  X(kClientClock, 1, "a client's clock is set wrong")                      \
+#define SIMNET_SWARM_FAULTS(X)                                            \
+  X(kCrash, 8, "a process dies, its un-synced writes kept, lost or torn") \
+  X(kPowerCut, 1, "all of them die at once")                              \
+  X(kPause, 4, "a process stands still for up to two minutes")            \
+  X(kWipe, 2, "a node starts anew on an empty disk")                      \
+  X(kLoseForGood, 1, "a node never comes back")                           \
+  X(kDiskErrors, 2, "a disk fails some calls for a while")                \
+  X(kDiskFull, 2, "a disk has no room for a while")                       \
+  X(kBitFlip, 2, "a bit on a disk flips")                                 \
+  X(kPartition, 4, "the network splits at random")                        \
+  X(kIsolate, 3, "one node is cut off")                                   \
+  X(kOneWay, 3, "one direction is blocked")                               \
+  X(kClog, 4, "paths hold everything back for some seconds")              \
+  X(kClockJump, 2, "a clock is set forward or back")                      \
+  X(kClockStrobe, 1, "a clock jumps back and forth")                      \
+  X(kJoin, 2, "a node joins")                                             \
+  X(kLeave, 2, "a node wants to leave")                                   \
+  X(kFlap, 1, "a node goes down and up, again and again")                 \
+  X(kClientCrash, 4, "a client dies and starts again")                    \
+  X(kClientClock, 1, "a client's clock is set wrong")                     \
   X(kReplay, 3, "somebody repeats a recorded request")
 
 enum class Fault : int {

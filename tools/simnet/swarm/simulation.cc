@@ -75,7 +75,8 @@ class Simulation {
   }
 
   uint64_t EdgeMs() const {
-    return static_cast<uint64_t>(absl::ToUnixMillis(world_.Now() + kExpiryEdge));
+    return static_cast<uint64_t>(
+        absl::ToUnixMillis(world_.Now() + kExpiryEdge));
   }
   std::string Name(const swarm::ObjectId& id) const {
     return absl::BytesToHexString(id.bytes().substr(0, 4));
@@ -113,8 +114,8 @@ class Simulation {
         const swarm::MailboxUsage usage = store->Usage(mailboxes[m]);
         if (usage.messages > swarm::WithPeerSlack(swarm::kStrangerMessages) ||
             usage.bytes > swarm::WithPeerSlack(swarm::kStrangerBytes)) {
-          ledger_.Violate("quota", absl::StrCat(usage.messages,
-                                                " messages in an inbox"));
+          ledger_.Violate(
+              "quota", absl::StrCat(usage.messages, " messages in an inbox"));
         }
       }
     }
@@ -135,17 +136,16 @@ class Simulation {
     std::string difference;
     while (true) {
       executor.RunFor(absl::Seconds(2));
-      quiet = std::max({healed, traffic_.last_confirmed(),
-                        world_.last_membership_change()});
+      quiet = std::max(
+          {healed, traffic_.last_confirmed(), world_.last_membership_change()});
       difference = Difference();
       if (difference.empty()) break;
       const bool patient = world_.in_transition() && world_.Now() < limit;
       if (!patient && world_.Now() > quiet + kConvergence) {
-        ledger_.Violate(
-            "diverged",
-            absl::StrCat(difference, " ",
-                         absl::FormatDuration(world_.Now() - quiet),
-                         " after everything was quiet"));
+        ledger_.Violate("diverged",
+                        absl::StrCat(difference, " ",
+                                     absl::FormatDuration(world_.Now() - quiet),
+                                     " after everything was quiet"));
         break;
       }
     }
@@ -156,8 +156,8 @@ class Simulation {
     traffic_.ReadAllAfresh();
     if (!executor.RunUntil([&] { return traffic_.all_read(); },
                            kFinalReading)) {
-      ledger_.Violate("unreadable", absl::StrCat("mailboxes ",
-                                                 traffic_.Unread()));
+      ledger_.Violate("unreadable",
+                      absl::StrCat("mailboxes ", traffic_.Unread()));
     }
     if (difference.empty()) CheckDisks();
   }
@@ -227,8 +227,8 @@ class Simulation {
                         absl::StrCat(Name(id), " is on ", holding, " disks"));
       }
       if (holding > 0 && message.must_end + absl::Minutes(3) < now) {
-        ledger_.Violate("resurrected", absl::StrCat(Name(id), " is on ",
-                                                    holding, " disks"));
+        ledger_.Violate("resurrected",
+                        absl::StrCat(Name(id), " is on ", holding, " disks"));
       }
     }
     // I12: digests are what the items add up to.

@@ -42,13 +42,12 @@ namespace messenger::simnet {
 namespace {
 
 std::string Replay(const RunResult& run) {
-  return absl::StrCat("swarm_sim --seeds=", run.seed,
-                      " --store=", absl::GetFlag(FLAGS_store),
-                      " --hours=", absl::GetFlag(FLAGS_hours),
-                      absl::GetFlag(FLAGS_baseline) ? " --baseline" : "",
-                      absl::GetFlag(FLAGS_bug).empty()
-                          ? ""
-                          : " --bug=" + absl::GetFlag(FLAGS_bug));
+  return absl::StrCat(
+      "swarm_sim --seeds=", run.seed, " --store=", absl::GetFlag(FLAGS_store),
+      " --hours=", absl::GetFlag(FLAGS_hours),
+      absl::GetFlag(FLAGS_baseline) ? " --baseline" : "",
+      absl::GetFlag(FLAGS_bug).empty() ? ""
+                                       : " --bug=" + absl::GetFlag(FLAGS_bug));
 }
 
 int Main() {
@@ -82,7 +81,8 @@ int Main() {
   Report report;
   for (uint64_t seed = first; seed <= last; ++seed) {
     RunResult run = Simulate(seed, options);
-    if (seed % 50 == 0 && Simulate(seed, options).trace_hash != run.trace_hash) {
+    if (seed % 50 == 0 &&
+        Simulate(seed, options).trace_hash != run.trace_hash) {
       run.violations.push_back({"trace", "the same seed ran differently"});
     }
     report.Add(run);

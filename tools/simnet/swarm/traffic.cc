@@ -40,6 +40,8 @@ struct Traffic::Outgoing {
 };
 
 struct Traffic::Client {
+  explicit Client(crypto::AccountKeys keys) : account(std::move(keys)) {}
+
   int index = 0;
   std::string address;
   routing::SimulatedNetwork::Host* host = nullptr;
@@ -108,13 +110,12 @@ class Traffic::Requester final : public client::OnionRequester {
       swarm::v1::ClientRequest parsed;
       if (parsed.ParseFromString(request.bytes) && parsed.has_retrieve()) {
         record = traffic_.recorded_.size();
-        traffic_.recorded_.push_back({request.destination, request.bytes,
-                                      traffic_.world_.Now(), false});
+        traffic_.recorded_.push_back(
+            {request.destination, request.bytes, traffic_.world_.Now(), false});
       }
     }
     client_.host->transport().Call(
-        node->storage, kClientMethod, std::move(request.bytes),
-        request.timeout,
+        node->storage, kClientMethod, std::move(request.bytes), request.timeout,
         [this, record, route, limit = client::ReplyBytes(request.reply_cells),
          done = std::move(done)](absl::StatusOr<std::string> reply) mutable {
           if (reply.ok() && reply->size() > limit) {
@@ -140,13 +141,13 @@ Traffic::Traffic(World& world, Ledger& ledger)
   const Plan& plan = world.plan();
   stranger_ = &world.network().AddHost("sim:stranger", std::nullopt);
   for (int i = 0; i < plan.clients; ++i) {
-    auto client = std::make_unique<Client>(Client{
-        .index = i,
-        .address = absl::StrCat("sim:c", i),
-        .clock = std::make_unique<SkewedClock>(
-            world.clock(), plan.clock_skew * (2 * random_.UnitDouble() - 1),
-            plan.drift_ppm),
-        .account = crypto::AccountKeys::Generate(random_)});
+    auto client =
+        std::make_unique<Client>(crypto::AccountKeys::Generate(random_));
+    client->index = i;
+    client->address = absl::StrCat("sim:c", i);
+    client->clock = std::make_unique<SkewedClock>(
+        world.clock(), plan.clock_skew * (2 * random_.UnitDouble() - 1),
+        plan.drift_ppm);
     client->host = &world.network().AddHost(client->address, std::nullopt);
     client->directory_wire = world.newest_wire();
     clients_.push_back(std::move(client));
@@ -165,17 +166,17 @@ Traffic::Traffic(World& world, Ledger& ledger)
         inbox ? swarm::MailboxAddress::ForAccount(clients_[owner]->account.id())
               : swarm::MailboxAddress::ForPair(read_key->public_key(),
                                                write_key->public_key());
-    mailboxes_.push_back(std::make_unique<Mailbox>(Mailbox{
-        .index = i,
-        .owner = owner,
-        .writer = inbox ? -1
-                        : static_cast<int>(random_.Uniform(
-                              static_cast<uint64_t>(plan.clients))),
-        .read_key = std::move(read_key),
-        .write_key = std::move(write_key),
-        .address = address,
-        .ns = inbox ? swarm::MailboxNamespace::kInbox
-                    : swarm::MailboxNamespace::kPairwise}));
+    mailboxes_.push_back(std::make_unique<Mailbox>(
+        Mailbox{.index = i,
+                .owner = owner,
+                .writer = inbox ? -1
+                                : static_cast<int>(random_.Uniform(
+                                      static_cast<uint64_t>(plan.clients))),
+                .read_key = std::move(read_key),
+                .write_key = std::move(write_key),
+                .address = address,
+                .ns = inbox ? swarm::MailboxNamespace::kInbox
+                            : swarm::MailboxNamespace::kPairwise}));
     const int devices = inbox && random_.Uniform(3) == 0 ? 2 : 1;
     for (int d = 0; d < devices; ++d) {
       auto device = std::make_unique<Device>();
@@ -268,11 +269,11 @@ void Traffic::JumpClock(int client, absl::Duration step) {
 
 void Traffic::FetchDirectory(Client& client) {
   // Relays have mirrors of it; it comes with a delay.
-  world_.executor().RunAfter(
-      absl::Seconds(random_.UnitDouble()),
-      [this, &client, wire = world_.newest_wire()] {
-        if (client.directory->Accept(wire).ok()) client.directory_wire = wire;
-      });
+  world_.executor().RunAfter(absl::Seconds(random_.UnitDouble()),
+                             [this, &client, wire = world_.newest_wire()] {
+                               if (client.directory->Accept(wire).ok())
+                                 client.directory_wire = wire;
+                             });
 }
 
 namespace {
@@ -281,11 +282,10 @@ client::MailboxReader ReaderOf(
     const crypto::AccountKeys& account,
     const std::optional<crypto::Ed25519PrivateKey>& read_key,
     const std::optional<crypto::Ed25519PrivateKey>& write_key) {
-  return read_key.has_value()
-             ? client::MailboxReader::Pairwise(*read_key,
-                                               write_key->public_key())
-             : client::MailboxReader::Inbox(account.id(),
-                                            account.signing_key());
+  return read_key.has_value() ? client::MailboxReader::Pairwise(
+                                    *read_key, write_key->public_key())
+                              : client::MailboxReader::Inbox(
+                                    account.id(), account.signing_key());
 }
 
 }  // namespace
@@ -305,13 +305,11 @@ void Traffic::Register(Mailbox& mailbox) {
 
 void Traffic::SendSomething(Client& client) {
   if (!working_) return;
-  Mailbox& mailbox =
-      world_.plan().crowded && random_.Uniform(10) < 7
-          ? *mailboxes_[0]
-          : *mailboxes_[random_.Uniform(
-                static_cast<uint64_t>(mailboxes_.size()))];
-  Client& writer =
-      mailbox.writer < 0 ? client : *clients_[mailbox.writer];
+  Mailbox& mailbox = world_.plan().crowded && random_.Uniform(10) < 7
+                         ? *mailboxes_[0]
+                         : *mailboxes_[random_.Uniform(
+                               static_cast<uint64_t>(mailboxes_.size()))];
+  Client& writer = mailbox.writer < 0 ? client : *clients_[mailbox.writer];
   const uint64_t size_draw = random_.Uniform(100);
   size_t size = 64 + random_.Uniform(400);
   if (size_draw >= 95) size = 4096 + random_.Uniform(4096);
@@ -329,8 +327,8 @@ void Traffic::SendSomething(Client& client) {
   // To the millisecond, as it is on the wire.
   message->expiry =
       absl::FromUnixMillis(absl::ToUnixMillis(world_.Now() + life));
-  message->id = swarm::ComputeMessageId(mailbox.address, mailbox.ns,
-                                        message->payload);
+  message->id =
+      swarm::ComputeMessageId(mailbox.address, mailbox.ns, message->payload);
   ledger_.Sending(mailbox.index, message->id, message->expiry, world_.Now());
   writer.outbox.push_back(std::move(message));
   TryOutbox(writer);
@@ -370,8 +368,7 @@ void Traffic::Attempt(Client& client,
           message->next =
               world_.Now() + message->retry * (0.5 + random_.UnitDouble());
           message->retry = std::min(2 * message->retry, kLastRetry);
-          message->refused_full =
-              absl::IsResourceExhausted(outcome.status());
+          message->refused_full = absl::IsResourceExhausted(outcome.status());
           if (message->refused_full) {
             world_.probes().Hit(Probe::kWriteRefusedFull);
           }
@@ -419,9 +416,8 @@ void Traffic::CheckSent(Client& client, const Outgoing& message,
                  world_.Holds(i, key);
     }
     if (holding < quorum) {
-      ledger_.Violate("false_sent",
-                      absl::StrCat("told that W=", quorum, " have it: ",
-                                   holding, " do"));
+      ledger_.Violate("false_sent", absl::StrCat("told that W=", quorum,
+                                                 " have it: ", holding, " do"));
     }
   }
 }
@@ -759,7 +755,8 @@ void Traffic::ReadAllAfresh() {
 std::string Traffic::Unread() const {
   std::string unread;
   for (const auto& device : devices_) {
-    if (!device->final_read_done) absl::StrAppend(&unread, device->mailbox, " ");
+    if (!device->final_read_done)
+      absl::StrAppend(&unread, device->mailbox, " ");
   }
   return unread;
 }

@@ -31,10 +31,8 @@ routing::NetworkParams ParamsOf(const Plan& plan) {
   routing::NetworkParams params = routing::TestNetwork::SmallParams();
   params.swarm_size = plan.swarm_size;
   params.registration_bits = 4;
-  params.evict_after =
-      absl::Seconds(absl::ToInt64Seconds(plan.evict_after));
-  params.min_overlap =
-      absl::Seconds(absl::ToInt64Seconds(plan.min_overlap));
+  params.evict_after = absl::Seconds(absl::ToInt64Seconds(plan.evict_after));
+  params.min_overlap = absl::Seconds(absl::ToInt64Seconds(plan.min_overlap));
   return params;
 }
 
@@ -55,9 +53,8 @@ World::World(const Plan& plan, Probes& probes)
   network_.SetDelay(plan.min_delay, plan.mean_delay);
   network_.SetLoss(plan.loss);
   network_.SetDuplication(plan.duplication);
-  network_.set_wiretap([this](const routing::SimulatedNetwork::Observation& o) {
-    Hash(o);
-  });
+  network_.set_wiretap(
+      [this](const routing::SimulatedNetwork::Observation& o) { Hash(o); });
   for (int i = 0; i < plan.nodes; ++i) AddNode(/*known=*/true);
   for (int i = 0; i < plan.nodes; ++i) Start(i);
   executor_.RunAfter(plan_.voting_interval, [this] { Vote(); });
@@ -75,9 +72,8 @@ void World::Hash(const routing::SimulatedNetwork::Observation& observation) {
     trace_hash_ ^= trace_hash_ >> 29;
   };
   mix(static_cast<uint64_t>(absl::ToUnixNanos(clock_.Now())));
-  for (const absl::string_view part :
-       {observation.from, observation.to, observation.method,
-        observation.bytes}) {
+  for (const absl::string_view part : {observation.from, observation.to,
+                                       observation.method, observation.bytes}) {
     mix(part.size());
     uint64_t word = 0;
     for (size_t i = 0; i < part.size(); ++i) {
@@ -111,8 +107,8 @@ void World::AddNode(bool known) {
   if (node->liar == Liar::kTime) {
     offset += absl::Hours(symmetric(1) < 0 ? -24 : 24);
   }
-  node->clock = std::make_unique<SkewedClock>(clock_, offset,
-                                              symmetric(plan_.drift_ppm));
+  node->clock =
+      std::make_unique<SkewedClock>(clock_, offset, symmetric(plan_.drift_ppm));
   descriptors_[i] = Must(routing::SignDescriptor(
       paper_.draft().nodes[i].descriptor, paper_.node(i).identity));
   nodes_.push_back(std::move(node));
@@ -165,24 +161,23 @@ void World::Start(int i) {
         });
     used = node.dishonest.get();
   }
-  node.process = std::make_unique<swarm::StorageNode>(swarm::StorageNode::Options{
-      .id = node.id,
-      .storage_key = paper_.node(i).storage_key,
-      .directory = *node.directory,
-      .store = *used,
-      .transport = node.host->transport(),
-      .core = *node.executor,
-      .disk = *node.disk_executor,
-      .clock = *node.clock,
-      .random = *node.random,
-      .on_ready = nullptr,
-      .bug = plan_.options.bug,
-      .without_repair = plan_.options.baseline});
+  node.process = std::make_unique<swarm::StorageNode>(
+      swarm::StorageNode::Options{.id = node.id,
+                                  .storage_key = paper_.node(i).storage_key,
+                                  .directory = *node.directory,
+                                  .store = *used,
+                                  .transport = node.host->transport(),
+                                  .core = *node.executor,
+                                  .disk = *node.disk_executor,
+                                  .clock = *node.clock,
+                                  .random = *node.random,
+                                  .on_ready = nullptr,
+                                  .bug = plan_.options.bug,
+                                  .without_repair = plan_.options.baseline});
   node.process->Serve(paper_.draft().nodes[i].descriptor.link.tls_key,
                       node.host->server());
   node.host->server().HandleMethod(
-      kClientMethod,
-      {.max_request_bytes = 1 << 20, .max_concurrent = 1000},
+      kClientMethod, {.max_request_bytes = 1 << 20, .max_concurrent = 1000},
       [this, &node](const routing::Peer&, std::string request,
                     routing::Reply reply) {
         node.process->endpoint().Handle(
@@ -275,8 +270,7 @@ void World::Vote() {
     std::map<routing::NodeId, routing::Vote::Entry> entries;
     for (const auto& node : nodes_) {
       if (!node->known || node->lost) continue;
-      const bool reached =
-          node->running() && !node->paused && !node->cut_off;
+      const bool reached = node->running() && !node->paused && !node->cut_off;
       entries[node->id] = {.running = reached,
                            .descriptor = descriptors_[node->index],
                            .ready_epoch = reached ? ReadyEpoch(*node) : 0,
@@ -398,8 +392,7 @@ void World::CollectProbes(Node& node) {
   probes_.Hit(Probe::kScrubMismatch,
               repair.scrubber().counters().damaged_here +
                   repair.scrubber().counters().peers_lying);
-  probes_.Hit(Probe::kForeignErased,
-              repair.foreign().counters().rows_erased);
+  probes_.Hit(Probe::kForeignErased, repair.foreign().counters().rows_erased);
   totals_.hints_delivered += repair.hints().counters().delivered;
   totals_.reconciliations += repair.counters().runs;
   totals_.fetched += repair.counters().fetched;

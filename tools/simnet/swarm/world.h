@@ -65,12 +65,12 @@ class World final {
     std::unique_ptr<DishonestStore> dishonest;
     std::unique_ptr<swarm::StorageNode> process;
 
-    bool known = false;     // to the authorities
-    bool lost = false;      // never comes back
+    bool known = false;  // to the authorities
+    bool lost = false;   // never comes back
     bool paused = false;
-    bool leaving = false;   // its operator wants it to
-    bool cut_off = false;   // from the authorities
-    bool damaged = false;   // its disk is; it needs a new one
+    bool leaving = false;  // its operator wants it to
+    bool cut_off = false;  // from the authorities
+    bool damaged = false;  // its disk is; it needs a new one
     bool was_evicted = false;
     // What was on its disk, or a part of it, was gone at that time.
     absl::Time last_destroyed = absl::InfinitePast();
@@ -160,7 +160,7 @@ class World final {
 
   const Plan plan_;
   Probes& probes_;
-  crypto::SeededRandom random_;       // keys and the network
+  crypto::SeededRandom random_;  // keys and the network
   crypto::SeededRandom disk_random_;
   crypto::SeededRandom directory_random_;
   routing::SimulatedClock clock_;
