@@ -540,6 +540,8 @@ void RelayCore::Sweep() {
            std::all_of(neighbour.links.begin(), neighbour.links.end(),
                        [](LinkNumber number) { return number == 0; });
   });
+  // `neighbours_` has another order in each run.
+  std::sort(silent.begin(), silent.end());
   for (const NodeId& node : silent) Probe(node, consensus->Find(node)->link);
   if (outbound || circuits_.size() > 0 || !neighbours_.empty()) {
     ScheduleSweep();

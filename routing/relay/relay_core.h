@@ -19,6 +19,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -151,7 +152,8 @@ class RelayCore final : public LinkAcceptor {
   size_t held_frames_ = 0;
   TimerId sweep_timer_ = 0;
   absl::flat_hash_map<NodeId, Neighbour> neighbours_;
-  absl::flat_hash_map<LinkNumber, std::unique_ptr<Link>> links_;
+  // In order, so that a simulation sweeps them in the same one each time.
+  std::map<LinkNumber, std::unique_ptr<Link>> links_;
   // Expires with the core; callbacks that may come later look at it first.
   std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);
 };

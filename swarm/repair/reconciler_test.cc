@@ -11,149 +11,15 @@
 #include "crypto/base/testing/status_matchers.h"
 #include "crypto/random/testing/seeded_random.h"
 #include "gtest/gtest.h"
-#include "routing/runtime/testing/simulated_clock.h"
-#include "swarm/repair/reconcile_responder.h"
-#include "swarm/repair/stored_item.h"
-#include "swarm/repair/testing/fake_shard_map.h"
+#include "swarm/repair/testing/reconciler_fixture.h"
 #include "swarm/repair/testing/unsigned_items.h"
-#include "swarm/replication/peer_methods.h"
 #include "swarm/store/in_memory_store.h"
 
 namespace messenger::swarm {
 namespace {
 
 using End = Reconciler::End;
-
-// Calls go to a function, and cost a millisecond.
-class ScriptedPeer final : public PeerCaller {
- public:
-  using Answer = std::function<absl::StatusOr<std::string>(
-      absl::string_view method, const std::string& request)>;
-
-  ScriptedPeer(routing::Executor& executor, Answer answer)
-      : executor_(executor), answer_(std::move(answer)) {}
-
-  void Call(const routing::NodeId&, absl::string_view method,
-            std::string request, absl::Duration,
-            routing::Transport::CallDone done) override {
-    executor_.RunAfter(
-        absl::Milliseconds(1),
-        [this, method = std::string(method), request = std::move(request),
-         done = std::move(done)]() mutable { done(answer_(method, request)); });
-  }
-
- private:
-  routing::Executor& executor_;
-  const Answer answer_;
-};
-
-// Two members that share the shards 0 to 63, on which all items lie.
-class ReconcilerTest : public ::testing::Test {
- protected:
-  static constexpr int kSharedShards = 64;
-
-  ReconcilerTest() : executor_(clock_) {
-    here_ = random_.Fixed<routing::NodeId>();
-    there_ = random_.Fixed<routing::NodeId>();
-    map_ = std::make_shared<FakeShardMap>();
-    map_->me = there_;
-    for (int i = 0; i < kSharedShards; ++i) {
-      shards_.push_back(static_cast<Shard>(i));
-      map_->serving[static_cast<Shard>(i)] = {here_, there_};
-    }
-    map_->target = map_->serving;
-    Reset();
-  }
-
-  void Reset() {
-    responder_.reset();
-    ours_ = std::make_unique<InMemoryStore>(random_);
-    theirs_ = std::make_unique<InMemoryStore>(random_);
-    responder_ =
-        std::make_unique<ReconcileResponder>(ReconcileResponder::Options{
-            .store = *theirs_,
-            .executor = executor_,
-            .clock = clock_,
-            .maps = [this] { return map_; },
-            .holds =
-                [this](Shard shard) { return !unfilled_.contains(shard); }});
-  }
-
-  absl::StatusOr<std::string> Honest(absl::string_view method,
-                                     const std::string& request) {
-    EXPECT_LE(request.size(), method == kReplicateMethod ? kMaxReplicateBytes
-                                                         : kMaxReconcileBytes);
-    if (method == kReconcileMethod) {
-      auto answer = responder_->Reconcile(here_, request);
-      if (answer.ok()) {
-        EXPECT_LE(answer->size(), kMaxReconcileBytes);
-      }
-      return answer;
-    }
-    if (method == kFetchMethod) return responder_->Fetch(here_, request);
-    return ReplicateUnsigned(*theirs_, request, clock_.Now());
-  }
-
-  Reconciler::Outcome Run(ScriptedPeer::Answer answer = nullptr) {
-    if (!answer) {
-      answer = [this](absl::string_view method, const std::string& request) {
-        return Honest(method, request);
-      };
-    }
-    ScriptedPeer peer(executor_, std::move(answer));
-    Reconciler run({.store = *ours_,
-                    .caller = peer,
-                    .clock = clock_,
-                    .validate = &ValidateUnsigned,
-                    .commit =
-                        [this](StoreOp op, auto done) {
-                          ++committed_;
-                          executor_.Run([this, op = std::move(op),
-                                         done = std::move(done)]() mutable {
-                            done(ApplyTo(*ours_, std::move(op), clock_.Now()));
-                          });
-                        },
-                    .bug = bug_},
-                   there_, map_->epoch(), shards_, clock_.Now());
-    std::optional<Reconciler::Outcome> outcome;
-    run.Start([&](Reconciler::Outcome o) { outcome = std::move(o); });
-    EXPECT_TRUE(
-        executor_.RunUntil([&] { return outcome.has_value(); }, absl::Hours(1)))
-        << "a run never ended";
-    return outcome.value_or(Reconciler::Outcome());
-  }
-
-  absl::Time Edge() const { return clock_.Now() + Reconciler::kExpiryMargin; }
-  bool Equal() const {
-    // The run took a moment; leave out what has come under the edge meanwhile.
-    const absl::Time from = Edge() + absl::Minutes(1);
-    return EntriesOf(*ours_, from) == EntriesOf(*theirs_, from);
-  }
-
-  MailboxAddress Registered() {
-    const MailboxAddress mailbox = items_.MailboxIn(shards_);
-    const PutRegistration put =
-        items_.Registration(mailbox, clock_.Now() - absl::Hours(1));
-    ApplyTo(*ours_, put, clock_.Now());
-    ApplyTo(*theirs_, put, clock_.Now());
-    return mailbox;
-  }
-
-  crypto::SeededRandom random_{7};
-  routing::SimulatedClock clock_;
-  routing::SimulatedExecutor executor_;
-  UnsignedItems items_{random_};
-  routing::NodeId here_;
-  routing::NodeId there_;
-  std::vector<Shard> shards_;
-  std::shared_ptr<FakeShardMap> map_;
-  std::set<Shard> unfilled_;
-  std::unique_ptr<InMemoryStore> ours_;
-  std::unique_ptr<InMemoryStore> theirs_;
-  std::unique_ptr<ReconcileResponder> responder_;
-  PlantedBug bug_ = PlantedBug::kNone;
-  uint64_t committed_ = 0;
-};
+using ReconcilerTest = ReconcilerFixture;
 
 TEST_F(ReconcilerTest, EqualSetsCostOneSmallStep) {
   for (int i = 0; i < 200; ++i) {
@@ -330,7 +196,7 @@ TEST_F(ReconcilerTest, AnItemNobodyAskedForIsNotTaken) {
 // All that a hostile peer can do to one answer.
 TEST_F(ReconcilerTest, WhateverThePeerAnswersTheRunEnds) {
   uint64_t faults = 0;
-  for (int seed = 0; seed < 300; ++seed) {
+  for (int seed = 0; seed < 100; ++seed) {
     Reset();
     committed_ = 0;
     crypto::SeededRandom chaos(static_cast<uint64_t>(seed));
@@ -365,7 +231,7 @@ TEST_F(ReconcilerTest, WhateverThePeerAnswersTheRunEnds) {
     // Nothing that the peer does not really have.
     EXPECT_LE(ours_->Totals()->messages, before + 40) << seed;
   }
-  EXPECT_GT(faults, 50u);
+  EXPECT_GT(faults, 20u);
 }
 
 // A peer that invents digests, windows and entries without end.
@@ -374,65 +240,68 @@ TEST_F(ReconcilerTest, InventedSetsAreBounded) {
   const auto digest = [&] {
     return *SetDigest::FromBytes(chaos.String(SetDigest::kSize));
   };
+  std::set<std::string> tails;
+  while (tails.size() < kMaxEntriesOfRange) tails.insert(chaos.String(32));
   for (const bool parts : {true, false}) {
-    const Reconciler::Outcome outcome = Run([&](absl::string_view method,
-                                                const std::string& request)
-                                                -> absl::StatusOr<std::string> {
-      if (method == kFetchMethod) {
-        v1::FetchResponse response;
-        response.set_answered(
-            static_cast<uint32_t>(ParseFetchAsk(request)->names.size()));
-        return response.SerializeAsString();
-      }
-      const ReconcileAsk ask = *ParseReconcileAsk(request);
-      ReconcileAnswer answer;
-      answer.epoch = ask.epoch;
-      answer.now_ms = 1;
-      if (std::holds_alternative<AskGroups>(ask.level)) {
-        GroupsAnswer groups;
-        for (int i = 0; i < kGroups; ++i) groups.digests.push_back(digest());
-        answer.level = std::move(groups);
-      } else if (const auto* w = std::get_if<AskWindows>(&ask.level)) {
-        WindowsAnswer windows;
-        for (const Shard shard : shards_) {
-          if (shard < w->from_shard) continue;
-          if (windows.windows.size() + 300 > kMaxWindowsAnswered) {
-            windows.next_shard = shard;
-            break;
+    const Reconciler::Outcome outcome =
+        Run([&](absl::string_view method,
+                const std::string& request) -> absl::StatusOr<std::string> {
+          if (method == kFetchMethod) {
+            v1::FetchResponse response;
+            response.set_answered(
+                static_cast<uint32_t>(ParseFetchAsk(request)->names.size()));
+            return response.SerializeAsString();
           }
-          for (Window i = 0; i < 300; ++i) {
-            windows.windows.push_back(
-                {shard, WindowOf(ask.from_ms) + 1 + i, 1, digest()});
-          }
-        }
-        answer.level = std::move(windows);
-      } else {
-        EntriesAnswer entries;
-        for (const EntryRange& range : std::get<AskEntries>(ask.level).ranges) {
-          if (parts && range.prefix.size() < kMaxPrefixBytes) {
-            if (entries.ranges.size() == 7) break;
-            PartsOfRange list;
-            for (size_t i = 0; i < kPartsOfRange; ++i) {
-              list.push_back(digest());
+          const ReconcileAsk ask = *ParseReconcileAsk(request);
+          ReconcileAnswer answer;
+          answer.epoch = ask.epoch;
+          answer.now_ms = 1;
+          if (std::holds_alternative<AskGroups>(ask.level)) {
+            GroupsAnswer groups;
+            for (int i = 0; i < kGroups; ++i)
+              groups.digests.push_back(digest());
+            answer.level = std::move(groups);
+          } else if (const auto* w = std::get_if<AskWindows>(&ask.level)) {
+            WindowsAnswer windows;
+            for (const Shard shard : shards_) {
+              if (shard < w->from_shard) continue;
+              if (windows.windows.size() + 300 > kMaxWindowsAnswered) {
+                windows.next_shard = shard;
+                break;
+              }
+              for (Window i = 0; i < 300; ++i) {
+                windows.windows.push_back(
+                    {shard, WindowOf(ask.from_ms) + 1 + i, 1, digest()});
+              }
             }
-            entries.ranges.push_back(std::move(list));
+            answer.level = std::move(windows);
           } else {
-            if (entries.ranges.size() == 3) break;
-            std::set<ItemEntry> list;
-            while (list.size() < kMaxEntriesOfRange) {
-              list.insert(
-                  {ItemKind::kMessage,
-                   *ObjectId::FromBytes(range.prefix +
-                                        chaos.String(32 - range.prefix.size())),
-                   uint64_t{range.window} * kWindowMs});
+            EntriesAnswer entries;
+            for (const EntryRange& range :
+                 std::get<AskEntries>(ask.level).ranges) {
+              if (parts && range.prefix.size() < kMaxPrefixBytes) {
+                if (entries.ranges.size() == 7) break;
+                PartsOfRange list;
+                for (size_t i = 0; i < kPartsOfRange; ++i) {
+                  list.push_back(digest());
+                }
+                entries.ranges.push_back(std::move(list));
+              } else {
+                if (entries.ranges.size() == 3) break;
+                EntriesOfRange list;
+                for (const std::string& tail : tails) {
+                  const std::string id = range.prefix + tail;
+                  list.push_back({ItemKind::kMessage,
+                                  *ObjectId::FromBytes(id.substr(0, 32)),
+                                  uint64_t{range.window} * kWindowMs});
+                }
+                entries.ranges.push_back(std::move(list));
+              }
             }
-            entries.ranges.push_back(EntriesOfRange(list.begin(), list.end()));
+            answer.level = std::move(entries);
           }
-        }
-        answer.level = std::move(entries);
-      }
-      return RenderReconcileAnswer(answer);
-    });
+          return RenderReconcileAnswer(answer);
+        });
     EXPECT_TRUE(outcome.end == End::kPeerFault || outcome.end == End::kBounded)
         << outcome.status;
     EXPECT_LE(outcome.steps, Reconciler::kMaxSteps);
@@ -473,104 +342,6 @@ TEST_F(ReconcilerTest, MayBeDestroyedAtAnyStep) {
     run.reset();
     executor_.RunFor(absl::Seconds(1));
     EXPECT_EQ(done, was_done);
-  }
-}
-
-// The law: after one run both hold the union of what both had, less what
-// orders and newer versions of either remove. The model is a third store to
-// which everything was applied.
-TEST_F(ReconcilerTest, OneRunMakesAnyTwoSetsEqual) {
-  uint64_t operations = 0;
-  const uint64_t wanted = 1'000'000;
-  for (uint64_t seed = 0; operations < wanted; ++seed) {
-    Reset();
-    InMemoryStore both(random_);
-    crypto::SeededRandom dice(seed);
-    UnsignedItems items(dice);
-    // Mostly small sets, some of thousands.
-    const uint64_t count = seed % 50 == 0 ? 5000 : dice.Uniform(1200);
-    const int apart_percent = static_cast<int>(dice.Uniform(101));
-    const absl::Time now = clock_.Now();
-    std::vector<MailboxAddress> mailboxes;
-    std::vector<PutMessage> messages;
-    const auto apply = [&](StoreOp op) {
-      SetOrigin(op, Origin::kPeer);  // quotas and work are not the question
-      ApplyTo(both, op, now);
-      const bool apart =
-          dice.Uniform(100) < static_cast<uint64_t>(apart_percent);
-      const uint64_t side = apart ? dice.Uniform(2) : 2;
-      if (side != 1) ApplyTo(*ours_, op, now);
-      if (side != 0) ApplyTo(*theirs_, op, now);
-      ++operations;
-    };
-    for (uint64_t i = 0; i < 1 + count / 20; ++i) {
-      mailboxes.push_back(items.MailboxIn(shards_));
-      // In force everywhere: a store takes nothing for a mailbox it does not
-      // know, so an unknown one is another case (above).
-      const PutRegistration put = items.Registration(
-          mailboxes.back(), now - absl::Hours(24) * dice.UnitDouble());
-      for (MessageStore* store : {static_cast<MessageStore*>(&both),
-                                  static_cast<MessageStore*>(ours_.get()),
-                                  static_cast<MessageStore*>(theirs_.get())}) {
-        ApplyTo(*store, put, now);
-      }
-      ++operations;
-    }
-    for (uint64_t i = 0; i < count; ++i) {
-      const MailboxAddress& mailbox = mailboxes[dice.Uniform(mailboxes.size())];
-      const absl::Time expiry =
-          now + absl::Seconds(60) + dice.UnitDouble() * absl::Hours(330);
-      switch (dice.Uniform(20)) {
-        case 0:
-          apply(items.Registration(mailbox,
-                                   now - absl::Hours(1) * dice.UnitDouble()));
-          break;
-        case 1:
-          if (messages.empty()) break;
-          {
-            const PutMessage& victim = messages[dice.Uniform(messages.size())];
-            apply(items.Deletion(
-                victim.mailbox, {victim.id}, now,
-                dice.Uniform(2) == 0 ? absl::UnixEpoch() : expiry));
-          }
-          break;
-        case 2:
-          if (dice.Uniform(10) == 0) {
-            apply(items.Purge(mailbox,
-                              now + dice.UnitDouble() * absl::Hours(100), now));
-          }
-          break;
-        case 3:
-          if (mailbox.kind() != MailboxAddress::Kind::kAccount) break;
-          {
-            RecordKey key;
-            key.data()[0] = static_cast<char>(dice.Uniform(4));
-            apply(items.Record(mailbox, key, dice.Uniform(5)));
-          }
-          break;
-        case 4:
-          if (messages.empty()) break;
-          {
-            PutMessage again = messages[dice.Uniform(messages.size())];
-            again.expiry_ms = static_cast<uint64_t>(absl::ToUnixMillis(expiry));
-            apply(again);
-          }
-          break;
-        default:
-          messages.push_back(items.Message(mailbox, expiry));
-          apply(messages.back());
-      }
-    }
-    const Reconciler::Outcome outcome = Run();
-    ASSERT_EQ(outcome.end, End::kComplete) << seed << ' ' << outcome.status;
-    const absl::Time from = Edge() + absl::Minutes(1);
-    ASSERT_EQ(EntriesOf(*ours_, from), EntriesOf(*theirs_, from)) << seed;
-    ASSERT_EQ(EntriesOf(*ours_, from), EntriesOf(both, from)) << seed;
-    // Steps and bytes by what differs, not by what there is.
-    ASSERT_LE(outcome.steps, 12 + count / 10) << seed;
-    ASSERT_LE(outcome.bytes_sent + outcome.bytes_received,
-              64 * 1024 + count * 800)
-        << seed;
   }
 }
 

@@ -42,6 +42,8 @@ absl::StatusOr<Receipt> ParseAnswer(const ReceiptSubject& subject,
 }  // namespace
 
 struct Coordinator::Pending {
+  explicit Pending(const ReceiptSubject& the_subject) : subject(the_subject) {}
+
   uint64_t number = 0;
   ReceiptSubject subject;
   std::optional<ItemKey> item;
@@ -81,9 +83,8 @@ void Coordinator::Write(ValidWrite write, v1::ReplicatedItem item,
     });
     return;
   }
-  auto pending = std::make_shared<Pending>();
+  auto pending = std::make_shared<Pending>(write.subject);
   pending->number = ++last_write_;
-  pending->subject = write.subject;
   pending->item = KeyOf(write.op);
   pending->members = placement->MembersOf(write.subject.mailbox);
   pending->placement = placement;
