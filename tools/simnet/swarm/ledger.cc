@@ -33,12 +33,8 @@ void Ledger::Sending(int mailbox, const swarm::MessageId& id, absl::Time expiry,
   message.begun = now;
   by_mailbox_[mailbox].push_back(id);
   ++figures_.begun;
-  // A purge is also about what is yet to arrive. Not that it must be gone: a
-  // write that overtakes the purge at some members is read until they agree.
-  for (const Purge& purge : purges_[mailbox]) {
-    if (expiry <= purge.expiry_until) message.may_end = now;
-    if (expiry <= purge.expiry_until && purge.confirmed) message.must_end = now;
-  }
+  // A purge is also about what is yet to arrive.
+  Apply(message);
 }
 
 void Ledger::Sent(const swarm::MessageId& id, absl::Time now) {
@@ -51,12 +47,36 @@ void Ledger::Sent(const swarm::MessageId& id, absl::Time now) {
   ++figures_.sent;
 }
 
+// Orders add up: a purge is also about what ends in time only because its life
+// was made shorter, in whichever order the two came.
+void Ledger::Apply(Message& message) const {
+  const auto purges = purges_.find(message.mailbox);
+  if (purges == purges_.end()) return;
+  for (const Purge& purge : purges->second) {
+    if (std::min(message.expiry, message.may_end) <= purge.expiry_until) {
+      // At the earliest: the sooner the oracle stops insisting the better.
+      message.may_end =
+          std::min(message.may_end, std::max(purge.begun, message.begun));
+    }
+    if (std::min(message.expiry, message.must_end) <= purge.expiry_until) {
+      // At the latest: only when all that it takes has been confirmed.
+      absl::Time end = std::max(purge.confirmed, message.begun);
+      if (message.expiry > purge.expiry_until) {
+        end = std::max(end, message.must_confirmed);
+      }
+      message.must_end = std::min(message.must_end, end);
+    }
+  }
+}
+
 void Ledger::Deleting(const std::vector<swarm::MessageId>& ids,
                       absl::Time effective, absl::Time now) {
   for (const swarm::MessageId& id : ids) {
     const auto it = messages_.find(id);
     if (it == messages_.end()) continue;
-    it->second.may_end = std::min(it->second.may_end, std::max(effective, now));
+    Message& message = it->second;
+    message.may_end = std::min(message.may_end, std::max(effective, now));
+    Apply(message);
   }
 }
 
@@ -65,32 +85,30 @@ void Ledger::Deleted(const std::vector<swarm::MessageId>& ids,
   for (const swarm::MessageId& id : ids) {
     const auto it = messages_.find(id);
     if (it == messages_.end()) continue;
-    it->second.must_end =
-        std::min(it->second.must_end, std::max(effective, now));
+    Message& message = it->second;
+    message.must_end = std::min(message.must_end, std::max(effective, now));
+    message.must_confirmed = std::min(message.must_confirmed, now);
+    Apply(message);
     ++figures_.deleted;
   }
 }
 
 void Ledger::Purging(int mailbox, absl::Time expiry_until, absl::Time now) {
-  purges_[mailbox].push_back({expiry_until, /*confirmed=*/false});
-  for (const swarm::MessageId& id : by_mailbox_[mailbox]) {
-    Message& message = messages_[id];
-    if (message.expiry <= expiry_until) {
-      message.may_end = std::min(message.may_end, now);
-    }
-  }
+  purges_[mailbox].push_back({expiry_until, now});
+  for (const swarm::MessageId& id : by_mailbox_[mailbox]) Apply(messages_[id]);
 }
 
 void Ledger::Purged(int mailbox, absl::Time expiry_until, absl::Time now) {
   for (Purge& purge : purges_[mailbox]) {
-    if (purge.expiry_until == expiry_until) purge.confirmed = true;
+    if (purge.expiry_until == expiry_until) {
+      purge.confirmed = std::min(purge.confirmed, now);
+    }
   }
   for (const swarm::MessageId& id : by_mailbox_[mailbox]) {
     Message& message = messages_[id];
-    if (message.expiry <= expiry_until) {
-      message.must_end = std::min(message.must_end, now);
-      ++figures_.deleted;
-    }
+    const bool before = message.must_end <= now;
+    Apply(message);
+    figures_.deleted += !before && message.must_end <= now;
   }
 }
 

@@ -61,6 +61,8 @@ class Ledger final {
     // because that was confirmed.
     absl::Time may_end = absl::InfiniteFuture();
     absl::Time must_end = absl::InfiniteFuture();
+    // When a deletion, perhaps with a later effect, was first confirmed.
+    absl::Time must_confirmed = absl::InfiniteFuture();
     bool read = false;
   };
 
@@ -136,8 +138,11 @@ class Ledger final {
   };
   struct Purge {
     absl::Time expiry_until;
-    bool confirmed = false;
+    absl::Time begun;
+    absl::Time confirmed = absl::InfiniteFuture();
   };
+  // The purges of its mailbox.
+  void Apply(Message& message) const;
   struct RecordHistory {
     uint64_t confirmed = 0;
     std::set<uint64_t> begun;

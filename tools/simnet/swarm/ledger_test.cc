@@ -238,9 +238,28 @@ TEST_F(LedgerTest, PurgeSparesWhatExpiresLater) {
   EXPECT_EQ(Broken(), "lost");
 }
 
+TEST_F(LedgerTest, PurgeEndsWhatWasShortenedIntoItsReach) {
+  for (const char name : {'a', 'b'}) {
+    Send(name, 0, /*life=*/2000);
+    if (name == 'b') {
+      ledger_->Purging(kMailbox, At(1500), At(7));
+      ledger_->Purged(kMailbox, At(1500), At(8));
+    }
+    ledger_->Deleting({Id(name)}, At(1000), At(5));
+    ledger_->Deleted({Id(name)}, At(1000), At(6));
+  }
+  Read("", 20, true, /*final_reading=*/true);
+  EXPECT_EQ(Broken(), "");
+  Read("a", 30, true, /*final_reading=*/true);
+  EXPECT_EQ(Broken(), "resurrected");
+  Read("b", 30, true, /*final_reading=*/true);
+  EXPECT_EQ(Broken(), "resurrected resurrected");
+}
+
 TEST_F(LedgerTest, HidingMembersExcuseAllButTheFinalReading) {
-  ledger_.emplace(Ledger::Rules{.clock_error = absl::ZeroDuration(),
-                                .hiding_members = true});
+  Ledger::Rules rules;
+  rules.hiding_members = true;
+  ledger_.emplace(rules);
   device_ = ledger_->AddDevice(kMailbox);
   Send('a', 0);
   Read("", 10);

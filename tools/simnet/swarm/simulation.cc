@@ -104,7 +104,17 @@ class Simulation {
       for (int i = 0; i < world_.nodes() && !held; ++i) {
         held = Honest(i) && world_.Holds(i, key);
       }
-      if (!held) ledger_.Violate("vanished", Name(id) + " is on no disk");
+      if (!held) {
+        const Ledger::Message& message = *ledger_.Find(id);
+        ledger_.Violate(
+            "vanished",
+            absl::StrCat(Name(id), " of mailbox ", message.mailbox,
+                         " is on no disk ",
+                         absl::FormatDuration(world_.Now() - message.sent),
+                         " after it was sent, ",
+                         absl::FormatDuration(message.expiry - world_.Now()),
+                         " before its end"));
+      }
     }
     // I8: no mailbox takes more than its share, whoever brings it.
     for (int i = 0; i < world_.nodes(); ++i) {
