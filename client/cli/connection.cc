@@ -9,6 +9,7 @@
 #include "client/messenger/swarm_mail_service.h"
 #include "client/remote/onion_client_requester.h"
 #include "client/remote/swarm_client.h"
+#include "client/remote/swarm_client_options.h"
 #include "crypto/base/status_macros.h"
 #include "routing/circuit/onion_client.h"
 #include "routing/directory/consensus.h"
@@ -61,7 +62,10 @@ class GrpcConnection final : public Connection {
                environment.mode),
         requester_(onion_),
         swarm_(requester_, directory_.holder(), environment.clock,
-               environment.loop, environment.random),
+               environment.loop, environment.random, SwarmClientOptions(),
+               // Members use a newer directory than we do. Whoever was asked
+               // for it last is asked again.
+               [this] { directory_.Refresh([](const absl::Status&) {}); }),
         mail_(swarm_, directory_.holder()) {}
 
   // The directory of an earlier run; one that is no longer valid is no use.

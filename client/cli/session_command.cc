@@ -13,6 +13,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -29,7 +30,9 @@
 #include "client/cli/json.h"
 #include "client/cli/pin_source.h"
 #include "client/cli/terminal_text.h"
+#include "client/messenger/mail_watch.h"
 #include "client/messenger/messenger.h"
+#include "client/remote/write_refusal.h"
 #include "client/store/client_store.h"
 #include "client/store/keyslot.h"
 #include "crypto/base/secure_memory.h"
@@ -68,7 +71,10 @@ usage: session [options] COMMAND
   send WHO [TEXT | - | --file FILE]      WHO is a contact's name or an id; "-"
                                          or no TEXT reads standard input
   receive                                fetch and print new messages
-  watch                                  stay, and print messages as they come
+  watch                                  stay, and print messages as they
+                                         arrive: a storage node of each mailbox
+                                         holds a request until one comes, and
+                                         all are read in full every minute
   history [WHO] [--limit N]              what was said, and the state of each
                                          message of yours
   safety-number WHO                      60 digits; compare them with the other
@@ -89,6 +95,10 @@ options
   --json              print one JSON object (watch: one per line)
   --version, --help
 
+A new account, and each new conversation, registers a mailbox with the storage
+nodes and pays with about a second of computing; it is renewed by itself while
+the program is used. After 30 days without, nobody can leave you messages.
+
 Without a PIN, whoever gets the folder can read it. With one, it takes about
 half a second and 256 MiB to try each guess: six digits last a thief hours,
 ten digits years.
@@ -101,6 +111,7 @@ constexpr size_t kMaxPhraseBytes = 1024;
 // Of the id of somebody who is known by a name of their own choice only.
 constexpr size_t kShownIdDigits = 12;
 constexpr absl::Duration kCommandLimit = absl::Minutes(3);
+// How often `watch` looks whether a text in the outbox is due.
 constexpr absl::Duration kWatchInterval = absl::Seconds(2);
 // How often `watch` fetches the directory while all is well.
 constexpr absl::Duration kDirectoryInterval = absl::Minutes(1);
@@ -260,6 +271,8 @@ class Run {
   Result ReceiveOnce(ReceiveReport* report);
   void WriteMessage(JsonWriter& json, const Message& message);
   void PrintMessage(const Message& message);
+  // Those beyond `printed_row`, which it moves.
+  void PrintNew(const ReceiveReport& report, int64_t* printed_row);
   std::string NameOf(const AccountId& account);
 
   template <typename T, typename Start>
@@ -314,6 +327,13 @@ class Run::NoMail final : public MailService {
  public:
   void Store(const WriteTarget&, std::string, absl::Time,
              MailDone<Delivery> done) override {
+    done(absl::UnavailableError("not connected"));
+  }
+  void Register(const ReadTarget&, MailDone<Delivery> done) override {
+    done(absl::UnavailableError("not connected"));
+  }
+  void Wait(const ReadTarget&, std::vector<CursorRow>, absl::Duration,
+            MailDone<Retrieved> done) override {
     done(absl::UnavailableError("not connected"));
   }
   void Retrieve(const ReadTarget&, std::vector<CursorRow>,
@@ -509,12 +529,17 @@ Run::Result Run::Connect() {
 }
 
 Run::Result Run::Publish() {
-  if (messenger_->published()) return std::nullopt;
+  const bool before = messenger_->published();
+  if (before && !messenger_->renewal_due()) return std::nullopt;
   const absl::Status published = Await<Delivery>([&](auto done) {
                                    messenger_->Publish(std::move(done));
                                  }).status();
-  if (published.ok()) return std::nullopt;
-  if (absl::IsFailedPrecondition(published)) {
+  // A renewal that has to wait takes nothing away yet.
+  if (published.ok() || (before && messenger_->published())) {
+    return std::nullopt;
+  }
+  if (absl::IsFailedPrecondition(published) &&
+      RefusalOf(published).reason == RefusalReason::kNone) {
     return Failure{ExitCode::kFailure,
                    Capitalized(absl::StrCat(published.message(), "."))};
   }
@@ -1040,54 +1065,77 @@ Run::Result Run::Receive() {
                               report.incomplete_reason, ".")};
 }
 
+void Run::PrintNew(const ReceiveReport& report, int64_t* printed_row) {
+  for (const Message& message : report.messages) {
+    // Pushed while an earlier report that has it was being shown.
+    if (message.row <= *printed_row) continue;
+    *printed_row = message.row;
+    if (json_) {
+      JsonWriter json;
+      WriteMessage(json, message);
+      Print(std::move(json));
+    } else {
+      PrintMessage(message);
+    }
+  }
+}
+
 Run::Result Run::Watch() {
   if (Result failure = NeedNetwork()) return failure;
   Note("waiting for messages; Ctrl-C ends");
+  std::deque<absl::StatusOr<MailWatch::Report>> reports;
+  MailWatch watch(*messenger_, connection_->mail(), environment_.loop,
+                  environment_.clock,
+                  [&reports](absl::StatusOr<MailWatch::Report> report) {
+                    reports.push_back(std::move(report));
+                  });
+  watch.Start();
   bool was_complete = false;
+  int64_t printed_row = 0;
   absl::Time next_directory = environment_.clock.Now() + kDirectoryInterval;
   while (true) {
-    ReceiveReport report;
-    Result failure = ReceiveOnce(&report);
-    if (stopped_) return std::nullopt;
-    if (failure) return failure;
-    for (const Message& message : report.messages) {
-      if (json_) {
-        JsonWriter json;
-        WriteMessage(json, message);
-        Print(std::move(json));
-      } else {
-        PrintMessage(message);
+    bool back = false;
+    while (!reports.empty()) {
+      const absl::StatusOr<MailWatch::Report> report =
+          std::move(reports.front());
+      reports.pop_front();
+      if (!report.ok()) return StorageFailure(report.status(), folder_);
+      const ReceiveReport& received = report->received;
+      PrintNew(received, &printed_row);
+      if (Result failure = ConfirmShown(received)) return failure;
+      if (!report->full) continue;
+      back = back || (received.complete && !was_complete);
+      if (received.complete != was_complete && quiet_) {
+        Note(received.complete
+                 ? "the network answers again"
+                 : absl::StrCat("trying again: ", received.incomplete_reason));
       }
+      was_complete = received.complete;
+      // From here on it would be the same words again and again.
+      quiet_ = true;
     }
-    if ((failure = ConfirmShown(report))) return failure;
-    const bool back = report.complete && !was_complete;
-    if (report.complete != was_complete && quiet_) {
-      Note(report.complete
-               ? "the network answers again"
-               : absl::StrCat("trying again: ", report.incomplete_reason));
-    }
-    was_complete = report.complete;
-    // From here on it would be the same words every two seconds.
-    quiet_ = true;
     FlushReport flushed;
-    failure = FlushOutbox(&flushed, /*force=*/back);
+    Result failure = FlushOutbox(&flushed, /*force=*/back);
     if (stopped_) return std::nullopt;
     if (failure) return failure;
     const absl::Status saved = connection_->Save();
     if (!saved.ok()) return StorageFailure(saved, folder_);
-    // False when the interval ends; true never; stopped by a signal too.
+    // Ends with a report, with the interval, or stopped by a signal.
     const absl::Time next = environment_.clock.Now() + kWatchInterval;
-    environment_.loop.RunUntil([] { return false; }, kWatchInterval);
-    if (environment_.clock.Now() < next) return std::nullopt;
-    if (!was_complete || environment_.clock.Now() >= next_directory) {
+    environment_.loop.RunUntil([&] { return !reports.empty(); },
+                               kWatchInterval);
+    if (reports.empty() && environment_.clock.Now() < next) {
+      return std::nullopt;
+    }
+    if (!reports.empty()) continue;
+    if ((quiet_ && !was_complete) ||
+        environment_.clock.Now() >= next_directory) {
       next_directory = environment_.clock.Now() + kDirectoryInterval;
       if (!connection_->Connect().ok()) was_complete = false;
     }
-    if (!messenger_->published()) {
-      failure = Publish();
-      if (stopped_) return std::nullopt;
-      if (failure && failure->code != ExitCode::kNetwork) return failure;
-    }
+    failure = Publish();
+    if (stopped_) return std::nullopt;
+    if (failure && failure->code != ExitCode::kNetwork) return failure;
   }
 }
 

@@ -85,10 +85,10 @@ absl::Status CheckProfileName(absl::string_view name) {
   return absl::OkStatus();
 }
 
-std::vector<TextPart> SplitText(absl::string_view text) {
+std::vector<TextPart> SplitText(absl::string_view text, size_t part_bytes) {
   std::vector<TextPart> parts;
   while (!text.empty()) {
-    size_t length = std::min(text.size(), kMaxPartBytes);
+    size_t length = std::min(text.size(), part_bytes);
     if (length < text.size()) {
       while (IsContinuation(text[length])) --length;
     }

@@ -55,8 +55,10 @@ absl::Status CheckProfileName(absl::string_view name);
 
 bool IsValidUtf8(absl::string_view text);
 
-// Cuts a checked text between characters.
-std::vector<TextPart> SplitText(absl::string_view text);
+// Cuts a checked text between characters into parts of at most `part_bytes`,
+// perhaps more than kMaxParts of them.
+std::vector<TextPart> SplitText(absl::string_view text,
+                                size_t part_bytes = kMaxPartBytes);
 
 }  // namespace messenger::client
 

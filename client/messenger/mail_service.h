@@ -79,15 +79,25 @@ class MailService {
   virtual ~MailService() = default;
 
   // OK only with W verified receipts of distinct members. UNAVAILABLE: not
-  // now; the same payload may be tried again. RESOURCE_EXHAUSTED: the mailbox
-  // or the nodes are full.
+  // now; the same payload may be tried again. Whatever the code, a status may
+  // carry a WriteRefusal that says why members refused.
   virtual void Store(const WriteTarget& target, std::string payload,
                      absl::Time expiry, MailDone<Delivery> done) = 0;
 
-  // UNAVAILABLE when no member could be read.
+  // Makes the mailbox exist for its swarm, for swarm::kRegistrationLife. As
+  // Store().
+  virtual void Register(const ReadTarget& target, MailDone<Delivery> done) = 0;
+
+  // UNAVAILABLE when no member could be read; with a WriteRefusal of
+  // kNotRegistered when members say that nobody has registered the mailbox.
   virtual void Retrieve(const ReadTarget& target,
                         std::vector<CursorRow> cursors,
                         MailDone<Retrieved> done) = 0;
+
+  // Waits up to `timeout`, at most 55 s, at one member for a message beyond its
+  // cursor. Never complete; only that member's cursor has moved.
+  virtual void Wait(const ReadTarget& target, std::vector<CursorRow> cursors,
+                    absl::Duration timeout, MailDone<Retrieved> done) = 0;
 
   // Replaces a record of the account that `owner` signs for. ABORTED: a newer
   // one is stored.

@@ -7,10 +7,13 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "client/messenger/refusal_words.h"
+#include "client/remote/write_refusal.h"
 #include "client/session/prekey_record.h"
 #include "client/session/session_choice.h"
 #include "crypto/base/secure_memory.h"
 #include "crypto/base/status_macros.h"
+#include "swarm/auth/limits.h"
 
 namespace messenger::client {
 namespace {
@@ -47,6 +50,13 @@ constexpr int kMaxRetryDoublings = 6;
 // are asked for again: less than the 48 hours for which a replaced prekey
 // lives at least (client/SPEC.md, section 2).
 constexpr absl::Duration kInitiationUse = absl::Hours(36);
+
+// Content of a message to an inbox: it has to fit, with its handshake, into the
+// bucket of 8 KiB (section 5.2), the largest that a stranger may send.
+constexpr size_t kMaxInboxContentBytes = 1541;
+static_assert(8192 <= swarm::kMaxStrangerPayloadBytes);
+// With its envelope less than that.
+constexpr size_t kMaxInboxPartBytes = 1300;
 
 const std::string& ZeroRecordKey() {
   static const auto* key = new std::string(16, '\0');
@@ -123,11 +133,7 @@ struct Messenger::FlushRun {
 
 // One `Receive`: the mailboxes side by side.
 struct Messenger::ReceiveRun {
-  struct Box {
-    ReadTarget target;
-    std::optional<AccountId> peer;  // none: the account inbox
-  };
-  std::vector<Box> boxes;
+  std::vector<OwnMailbox> boxes;
   absl::Time started;
   int64_t shown_row = 0;
   size_t running = 0;
@@ -293,9 +299,106 @@ absl::StatusOr<int64_t> Messenger::Queue(const AccountId& to,
   return message.row;
 }
 
+// ------------------------------------------------------------ registering --
+
+ReadTarget Messenger::InboxTarget() const {
+  ReadTarget inbox;
+  inbox.mailbox = account_mailbox();
+  inbox.mailbox_namespace = MailboxNamespace::kInbox;
+  inbox.reader = account_signing_key();
+  return inbox;
+}
+
+absl::StatusOr<ReadTarget> Messenger::TargetOf(const Contact& contact) const {
+  const absl::StatusOr<IncomingMailbox> mailbox =
+      IncomingMailbox::Parse(contact.incoming_mailbox);
+  if (!mailbox.ok()) {
+    return absl::DataLossError("a contact's mailbox is damaged");
+  }
+  ReadTarget target;
+  target.mailbox = mailbox->address();
+  target.mailbox_namespace = MailboxNamespace::kPairwise;
+  target.reader = mailbox->read_key();
+  target.write_key = mailbox->write_key().public_key();
+  return target;
+}
+
+absl::StatusOr<absl::Duration> Messenger::RegistrationLeft(
+    absl::string_view mailbox) const {
+  ASSIGN_OR_RETURN(const std::optional<absl::Time> registered,
+                   env_.store.RegisteredAt(mailbox));
+  const absl::Time now = env_.clock.Now();
+  // From the future: the clock was wrong then, so nobody knows.
+  if (!registered || *registered > now + swarm::kClockTolerance) {
+    return -absl::InfiniteDuration();
+  }
+  return *registered + swarm::kRegistrationLife - now;
+}
+
+void Messenger::EnsureRegistered(const ReadTarget& target, Registered done) {
+  const absl::StatusOr<absl::Duration> left = RegistrationLeft(target.mailbox);
+  if (!left.ok() || *left >= swarm::kRegistrationRenewal) {
+    return done(left.status());
+  }
+  Progress("registering a mailbox with its swarm");
+  env_.mail.Register(
+      target,
+      [this, mailbox = target.mailbox, started = env_.clock.Now(),
+       still_good = *left > absl::ZeroDuration(),
+       done = std::move(done)](absl::StatusOr<Delivery> registered) mutable {
+        absl::Status status = registered.status();
+        if (status.ok()) {
+          status = env_.store.SetRegistered(mailbox, started);
+        } else if (still_good) {
+          status = absl::OkStatus();
+        }
+        done(std::move(status));
+      });
+}
+
+absl::StatusOr<std::vector<ReadTarget>> Messenger::MailboxesToRenew() const {
+  ASSIGN_OR_RETURN(const std::vector<Contact> contacts, env_.store.Contacts());
+  std::vector<ReadTarget> due;
+  for (const Contact& contact : contacts) {
+    ASSIGN_OR_RETURN(ReadTarget target, TargetOf(contact));
+    ASSIGN_OR_RETURN(const std::optional<absl::Time> before,
+                     env_.store.RegisteredAt(target.mailbox));
+    ASSIGN_OR_RETURN(const absl::Duration left,
+                     RegistrationLeft(target.mailbox));
+    // Without either, nobody has been told of the mailbox yet.
+    if (!before && contact.outgoing_mailbox.empty()) continue;
+    if (left < swarm::kRegistrationRenewal) due.push_back(std::move(target));
+  }
+  return due;
+}
+
+// One after the other: each takes work. What fails is tried again when Publish
+// is next called.
+void Messenger::RenewMailboxes(std::vector<ReadTarget> due, Registered done) {
+  if (due.empty()) return done(absl::OkStatus());
+  const ReadTarget target = std::move(due.back());
+  due.pop_back();
+  EnsureRegistered(target, [this, due = std::move(due), done = std::move(done)](
+                               const absl::Status& status) mutable {
+    if (absl::IsDataLoss(status)) return done(status);
+    RenewMailboxes(std::move(due), std::move(done));
+  });
+}
+
+bool Messenger::renewal_due() const {
+  const absl::StatusOr<absl::Duration> inbox =
+      RegistrationLeft(account_mailbox());
+  const absl::StatusOr<std::vector<ReadTarget>> due = MailboxesToRenew();
+  return (inbox.ok() && *inbox < swarm::kRegistrationRenewal) ||
+         (due.ok() && !due->empty());
+}
+
 // ------------------------------------------------------------- publishing --
 
 bool Messenger::published() const {
+  const absl::StatusOr<absl::Duration> left =
+      RegistrationLeft(account_mailbox());
+  if (!left.ok() || *left <= absl::ZeroDuration()) return false;
   if (!identity_record_ ||
       prekeys_.ShouldRotate(*identity_record_, env_.clock.Now())) {
     return false;
@@ -313,6 +416,40 @@ void Messenger::Publish(MailDone<Delivery> done) {
     return;
   }
   publishing_ = true;
+  registered_again_ = false;
+  RegisterInbox(std::move(done));
+}
+
+// Before the records: nothing can be kept in a mailbox that does not exist.
+void Messenger::RegisterInbox(MailDone<Delivery> done) {
+  EnsureRegistered(InboxTarget(), [this, done = std::move(done)](
+                                      const absl::Status& registered) mutable {
+    if (!registered.ok()) {
+      FinishPublish(done, registered);
+    } else {
+      PublishRecords(std::move(done));
+    }
+  });
+}
+
+bool Messenger::RegisterAgain(const absl::Status& failure,
+                              MailDone<Delivery>& done) {
+  if (RefusalOf(failure).reason != RefusalReason::kNotRegistered ||
+      registered_again_) {
+    return false;
+  }
+  registered_again_ = true;
+  const absl::Status forgotten =
+      env_.store.ForgetRegistration(account_mailbox());
+  if (!forgotten.ok()) {
+    FinishPublish(done, forgotten);
+  } else {
+    RegisterInbox(std::move(done));
+  }
+  return true;
+}
+
+void Messenger::PublishRecords(MailDone<Delivery> done) {
   const auto restored = env_.store.Setting(kRestoredSetting);
   if (!restored.ok()) {
     FinishPublish(done, restored.status());
@@ -391,6 +528,7 @@ void Messenger::PutIdentity(MailDone<Delivery> done) {
                                   "device, which has taken its place"));
           return;
         }
+        if (RegisterAgain(delivery.status(), done)) return;
         absl::Status status = delivery.status();
         if (status.ok()) {
           status = env_.store.SetSetting(kPublishedIdentitySetting, hash);
@@ -430,7 +568,7 @@ void Messenger::PutPrekey(MailDone<Delivery> done) {
     return;
   }
   if (*published == record) {
-    FinishPublish(done, Delivery());
+    FinishRecords(std::move(done), Delivery());
     return;
   }
   Progress("publishing the device's prekey");
@@ -440,13 +578,29 @@ void Messenger::PutPrekey(MailDone<Delivery> done) {
       {std::string(device_.id().bytes()), prekeys_.epochs().back().seq, record},
       [this, record,
        done = std::move(done)](absl::StatusOr<Delivery> delivery) mutable {
+        if (RegisterAgain(delivery.status(), done)) return;
         if (delivery.ok()) {
           const absl::Status status =
               env_.store.SetSetting(kPublishedPrekeySetting, record);
           if (!status.ok()) delivery = status;
         }
-        FinishPublish(done, std::move(delivery));
+        FinishRecords(std::move(done), std::move(delivery));
       });
+}
+
+void Messenger::FinishRecords(MailDone<Delivery> done,
+                              absl::StatusOr<Delivery> result) {
+  absl::StatusOr<std::vector<ReadTarget>> due = MailboxesToRenew();
+  if (!result.ok() || !due.ok()) {
+    FinishPublish(done, result.ok() ? due.status() : result.status());
+    return;
+  }
+  RenewMailboxes(*std::move(due),
+                 [this, done = std::move(done), result = std::move(result)](
+                     const absl::Status& status) mutable {
+                   if (!status.ok()) result = status;
+                   FinishPublish(done, std::move(result));
+                 });
 }
 
 // ---------------------------------------------------------------- sending --
@@ -542,10 +696,36 @@ std::vector<SessionSummary> Summaries(const std::vector<Session>& sessions) {
 
 }  // namespace
 
-// A contact may have moved to another device without having written since;
-// what is sent to the old one would be read by nobody.
+// Whatever goes out names the mailbox that answers go to: it must exist first.
 void Messenger::FlushItem(std::shared_ptr<FlushRun> run, size_t peer,
                           OutboxItem item) {
+  absl::StatusOr<Contact> contact = ContactFor(item.peer);
+  const absl::StatusOr<ReadTarget> mailbox =
+      contact.ok() ? TargetOf(*contact) : contact.status();
+  if (!mailbox.ok()) {
+    ItemDone(run, peer, item, mailbox.status());
+    return;
+  }
+  EnsureRegistered(*mailbox, [this, run, peer, item = std::move(item)](
+                                 const absl::Status& registered) mutable {
+    if (registered.ok()) {
+      CheckDevices(run, peer, std::move(item));
+    } else if (absl::IsDataLoss(registered)) {
+      ItemDone(run, peer, item, registered);
+    } else {
+      ItemDone(run, peer, item,
+               absl::Status(registered.code(),
+                            absl::StrCat("a mailbox for the answers could "
+                                         "not be registered: ",
+                                         registered.message())));
+    }
+  });
+}
+
+// A contact may have moved to another device without having written since;
+// what is sent to the old one would be read by nobody.
+void Messenger::CheckDevices(std::shared_ptr<FlushRun> run, size_t peer,
+                             OutboxItem item) {
   const AccountId to = item.peer;
   const absl::StatusOr<bool> due = IdentityCheckDue(to);
   if (!due.ok()) {
@@ -624,12 +804,7 @@ void Messenger::SealAndStore(std::shared_ptr<FlushRun> run, size_t peer,
     return;
   }
   if (session != nullptr && !outdated) {
-    const absl::Status sealed = SealItem(*session, item);
-    if (!sealed.ok()) {
-      ItemDone(run, peer, item, sealed);
-      return;
-    }
-    StoreItem(run, peer, std::move(item));
+    SealFor(run, peer, *session, /*started=*/false, std::move(item));
     return;
   }
   Progress("fetching the recipient's keys from their swarm");
@@ -637,18 +812,96 @@ void Messenger::SealAndStore(std::shared_ptr<FlushRun> run, size_t peer,
   FetchKeys(to, /*again=*/outdated,
             [this, run, peer, to,
              item = std::move(item)](absl::StatusOr<Session> started) mutable {
-              absl::Status status = started.status();
-              if (status.ok()) status = SealItem(*started, item);
-              if (status.ok()) {
-                status =
-                    env_.store.Transaction([&] { return DropOldSessions(to); });
-              }
-              if (!status.ok()) {
-                ItemDone(run, peer, item, status);
+              if (!started.ok()) {
+                ItemDone(run, peer, item, started.status());
                 return;
               }
-              StoreItem(run, peer, std::move(item));
+              SealFor(run, peer, *started, /*started=*/true, std::move(item));
             });
+}
+
+void Messenger::SealFor(std::shared_ptr<FlushRun> run, size_t peer,
+                        const Session& session, bool started, OutboxItem item) {
+  const auto contact = env_.store.FindContact(item.peer);
+  const bool to_inbox =
+      session.awaiting_reply() ||
+      (contact.ok() && *contact && (*contact)->outgoing_mailbox.empty());
+  absl::Status status = contact.status();
+  if (status.ok() && to_inbox && item.content.size() > kMaxInboxContentBytes) {
+    absl::StatusOr<OutboxItem> first = CutForInbox(*run, peer, started, item);
+    status = first.status();
+    if (status.ok()) item = *std::move(first);
+  }
+  if (status.ok()) status = SealItem(session, item);
+  if (status.ok() && started) {
+    status = env_.store.Transaction([&] { return DropOldSessions(item.peer); });
+  }
+  if (!status.ok()) {
+    ItemDone(run, peer, item, status);
+    return;
+  }
+  StoreItem(run, peer, std::move(item));
+}
+
+// Small parts, as many as a text may have. A text that needs more follows a
+// greeting, once that is answered.
+absl::StatusOr<OutboxItem> Messenger::CutForInbox(FlushRun& run, size_t peer,
+                                                  bool started,
+                                                  const OutboxItem& item) {
+  ASSIGN_OR_RETURN(const std::optional<Message> message,
+                   env_.store.FindMessage(item.message_row));
+  ASSIGN_OR_RETURN(const Contact contact, ContactFor(item.peer));
+  if (!message) {
+    return absl::InvalidArgumentError("too large for somebody's inbox");
+  }
+  std::vector<TextPart> parts = SplitText(message->text, kMaxInboxPartBytes);
+  OutboxItem like = item;
+  like.blob.reset();
+  std::vector<OutboxItem> replacements;
+  if (parts.size() <= static_cast<size_t>(kMaxParts)) {
+    for (TextPart& part : parts) {
+      like.content = EncodeFor(contact, message->message_id, message->sent,
+                               std::move(part));
+      replacements.push_back(like);
+    }
+  } else if (started) {
+    OutboxItem greeting = like;
+    greeting.message_row = 0;
+    greeting.content = EncodeFor(contact, env_.random.String(kMessageIdBytes),
+                                 env_.clock.Now(), std::nullopt);
+    replacements.push_back(std::move(greeting));
+    ASSIGN_OR_RETURN(const std::vector<OutboxItem> outbox, env_.store.Outbox());
+    for (const OutboxItem& part : outbox) {
+      if (part.message_row == item.message_row) replacements.push_back(part);
+    }
+  } else {
+    return absl::UnavailableError(absl::StrCat(
+        "only ", kMaxParts * kMaxInboxPartBytes,
+        " bytes fit into a text to somebody who has not answered yet; they "
+        "have been greeted, and the text goes out when they have answered"));
+  }
+  ASSIGN_OR_RETURN(run.chains[peer],
+                   ReplaceInOutbox(item, std::move(replacements)));
+  run.next[peer] = 1;
+  return run.chains[peer][0];
+}
+
+absl::StatusOr<std::vector<OutboxItem>> Messenger::ReplaceInOutbox(
+    const OutboxItem& item, std::vector<OutboxItem> replacements) {
+  RETURN_IF_ERROR(env_.store.Transaction([&]() -> absl::Status {
+    ASSIGN_OR_RETURN(const std::vector<OutboxItem> outbox, env_.store.Outbox());
+    // Rows order the outbox: what waits behind moves behind the new rows.
+    for (const OutboxItem& known : outbox) {
+      if (known.peer != item.peer) continue;
+      RETURN_IF_ERROR(env_.store.DeleteOutboxItem(known.row));
+      if (known.message_row != item.message_row) replacements.push_back(known);
+    }
+    for (OutboxItem& one : replacements) {
+      ASSIGN_OR_RETURN(one.row, env_.store.AddOutboxItem(one));
+    }
+    return absl::OkStatus();
+  }));
+  return replacements;
 }
 
 void Messenger::FetchKeys(const AccountId& peer, bool again,
@@ -827,6 +1080,12 @@ void Messenger::StoreItem(std::shared_ptr<FlushRun> run, size_t peer,
   env_.mail.Store(target, payload, expiry,
                   [this, run, peer, item = std::move(item)](
                       absl::StatusOr<Delivery> result) mutable {
+                    if (!result.ok()) {
+                      const auto contact = env_.store.FindContact(item.peer);
+                      result = InWords(result.status(), contact.ok() && *contact
+                                                            ? (*contact)->name
+                                                            : std::string());
+                    }
                     ItemDone(run, peer, item, std::move(result));
                   });
 }
@@ -906,6 +1165,43 @@ void Messenger::RecordItem(FlushRun& run, size_t peer, const OutboxItem& item,
 
 // -------------------------------------------------------------- receiving --
 
+absl::StatusOr<std::vector<OwnMailbox>> Messenger::Mailboxes() {
+  std::vector<OwnMailbox> boxes;
+  boxes.push_back({InboxTarget(), std::nullopt});
+  ASSIGN_OR_RETURN(const std::vector<Contact> contacts, env_.store.Contacts());
+  for (const Contact& contact : contacts) {
+    ASSIGN_OR_RETURN(ReadTarget target, TargetOf(contact));
+    boxes.push_back({std::move(target), contact.account});
+  }
+  return boxes;
+}
+
+absl::StatusOr<std::vector<CursorRow>> Messenger::CursorsOf(
+    const OwnMailbox& mailbox) {
+  return env_.store.Cursors(
+      mailbox.target.mailbox,
+      static_cast<uint16_t>(mailbox.target.mailbox_namespace));
+}
+
+absl::Status Messenger::ReadShownRow(ReceiveRun& run) {
+  ASSIGN_OR_RETURN(const std::optional<std::string> shown,
+                   env_.store.Setting(kShownSetting));
+  if (shown && !absl::SimpleAtoi(*shown, &run.shown_row)) {
+    return absl::DataLossError("the mark of the last message is damaged");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ReceiveReport> Messenger::TakePushed(
+    const OwnMailbox& mailbox, const Retrieved& retrieved) {
+  ReceiveRun run;
+  run.boxes.push_back(mailbox);
+  RETURN_IF_ERROR(ReadShownRow(run));
+  RETURN_IF_ERROR(StoreRetrieved(run, 0, retrieved));
+  RETURN_IF_ERROR(ReportNew(run));
+  return std::move(run.report);
+}
+
 void Messenger::Receive(MailDone<ReceiveReport> done) {
   if (receiving_) {
     done(absl::FailedPreconditionError("receiving already"));
@@ -916,36 +1212,13 @@ void Messenger::Receive(MailDone<ReceiveReport> done) {
   run->started = env_.clock.Now();
   run->report.complete = true;
 
-  ReadTarget inbox;
-  inbox.mailbox = account_mailbox();
-  inbox.mailbox_namespace = MailboxNamespace::kInbox;
-  inbox.reader = account_signing_key();
-  run->boxes.push_back({std::move(inbox), std::nullopt});
-  const absl::StatusOr<std::vector<Contact>> contacts = env_.store.Contacts();
-  const absl::StatusOr<std::optional<std::string>> shown =
-      env_.store.Setting(kShownSetting);
-  if (!contacts.ok() || !shown.ok()) {
-    run->done(contacts.ok() ? shown.status() : contacts.status());
+  absl::StatusOr<std::vector<OwnMailbox>> boxes = Mailboxes();
+  const absl::Status shown = ReadShownRow(*run);
+  if (!boxes.ok() || !shown.ok()) {
+    run->done(boxes.ok() ? shown : boxes.status());
     return;
   }
-  if (*shown && !absl::SimpleAtoi(**shown, &run->shown_row)) {
-    run->done(absl::DataLossError("the mark of the last message is damaged"));
-    return;
-  }
-  for (const Contact& contact : *contacts) {
-    const absl::StatusOr<IncomingMailbox> mailbox =
-        IncomingMailbox::Parse(contact.incoming_mailbox);
-    if (!mailbox.ok()) {
-      run->done(absl::DataLossError("a contact's mailbox is damaged"));
-      return;
-    }
-    ReadTarget target;
-    target.mailbox = mailbox->address();
-    target.mailbox_namespace = MailboxNamespace::kPairwise;
-    target.reader = mailbox->read_key();
-    target.write_key = mailbox->write_key().public_key();
-    run->boxes.push_back({std::move(target), contact.account});
-  }
+  run->boxes = *std::move(boxes);
   receiving_ = true;
   Progress(absl::StrCat("reading ", run->boxes.size(),
                         run->boxes.size() == 1 ? " mailbox" : " mailboxes"));
@@ -966,6 +1239,13 @@ void Messenger::ReceiveMailbox(std::shared_ptr<ReceiveRun> run, size_t index) {
       [this, run, index](absl::StatusOr<Retrieved> retrieved) mutable {
         if (retrieved.ok() && run->error.ok()) {
           run->error = StoreRetrieved(*run, index, *retrieved);
+        }
+        if (RefusalOf(retrieved.status()).reason ==
+                RefusalReason::kNotRegistered &&
+            run->error.ok()) {
+          // Publish() registers it again.
+          run->error =
+              env_.store.ForgetRegistration(run->boxes[index].target.mailbox);
         }
         if (run->error.ok() && retrieved.ok() && retrieved->more) {
           ReceiveMailbox(run, index);
@@ -1023,7 +1303,7 @@ absl::Status Messenger::StoreRetrieved(ReceiveRun& run, size_t index,
 
 absl::Status Messenger::StoreOne(ReceiveRun& run, size_t index,
                                  const MailMessage& message) {
-  const ReceiveRun::Box& box = run.boxes[index];
+  const OwnMailbox& box = run.boxes[index];
   absl::Status refused;
   RETURN_IF_ERROR(env_.store.Transaction([&]() -> absl::Status {
     ASSIGN_OR_RETURN(
@@ -1195,6 +1475,10 @@ absl::Status Messenger::FinishReceive(ReceiveRun& run) {
     return env_.store.TrimQuarantine();
   }));
   if (!finished.empty()) prekeys_ = *std::move(left);
+  return ReportNew(run);
+}
+
+absl::Status Messenger::ReportNew(ReceiveRun& run) {
   // Also what a run before this one stored, which ended before it could show
   // it.
   ASSIGN_OR_RETURN(run.report.messages,

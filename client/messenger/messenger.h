@@ -2,7 +2,8 @@
 // (client/SPEC.md, sections 8 to 10).
 //
 //   Queue     writes a text to the outbox; from then on it is never lost
-//   Publish   keeps the account's identity and prekey records in its swarm
+//   Publish   keeps the account's mailboxes registered and its identity and
+//             prekey records in its swarm
 //   Receive   reads every mailbox, opens what came, stores it
 //   Flush     seals what waits in the outbox and stores it in the swarms
 //
@@ -26,6 +27,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -47,6 +49,12 @@ namespace messenger::client {
 
 // How long a message waits in the swarm for its reader.
 inline constexpr absl::Duration kMessageLifetime = absl::Hours(24 * 14);
+
+// A mailbox of this account.
+struct OwnMailbox {
+  ReadTarget target;
+  std::optional<crypto::AccountId> peer;  // none: the account inbox
+};
 
 // What became of one text of the outbox in a `Flush`.
 struct FlushedMessage {
@@ -113,14 +121,26 @@ class Messenger final {
   absl::StatusOr<int64_t> Queue(const crypto::AccountId& to,
                                 absl::string_view text);
 
-  // Whether the records have been published since they last changed.
+  // Whether others can write to the account: the inbox is registered, and the
+  // records have been published since they last changed.
   bool published() const;
+  // Whether a mailbox in use should be registered again. Publish() does it; it
+  // is no failure if that has to wait.
+  bool renewal_due() const;
   void Publish(MailDone<Delivery> done);
 
   // Tries everything in the outbox that is due, or all of it with `force`.
   void Flush(bool force, MailDone<FlushReport> done);
 
   void Receive(MailDone<ReceiveReport> done);
+
+  // For whoever waits for messages (mail_watch.h): the mailboxes, the inbox
+  // first; how far one has been read; and what a wait brought, stored like any
+  // page. The report has what was not shown before, and is not complete.
+  absl::StatusOr<std::vector<OwnMailbox>> Mailboxes();
+  absl::StatusOr<std::vector<CursorRow>> CursorsOf(const OwnMailbox& mailbox);
+  absl::StatusOr<ReceiveReport> TakePushed(const OwnMailbox& mailbox,
+                                           const Retrieved& retrieved);
 
   // The messages of a report have been shown: no later one brings them.
   absl::Status ConfirmShown(const std::vector<Message>& messages);
@@ -143,7 +163,25 @@ class Messenger final {
   }
   void Progress(absl::string_view words) const;
 
+  // Registering.
+  using Registered = absl::AnyInvocable<void(absl::Status)>;
+  ReadTarget InboxTarget() const;
+  absl::StatusOr<ReadTarget> TargetOf(const Contact& contact) const;
+  // How long the mailbox stays registered; negative if it is not.
+  absl::StatusOr<absl::Duration> RegistrationLeft(
+      absl::string_view mailbox) const;
+  // OK while the mailbox is registered; registers it where that is due.
+  void EnsureRegistered(const ReadTarget& target, Registered done);
+  // Those of contacts, as far as they have been used.
+  absl::StatusOr<std::vector<ReadTarget>> MailboxesToRenew() const;
+  void RenewMailboxes(std::vector<ReadTarget> due, Registered done);
+
   // Publishing, step by step.
+  void RegisterInbox(MailDone<Delivery> done);
+  void PublishRecords(MailDone<Delivery> done);
+  void FinishRecords(MailDone<Delivery> done, absl::StatusOr<Delivery> result);
+  // Members say that the inbox is not registered. False: we did all we can.
+  bool RegisterAgain(const absl::Status& failure, MailDone<Delivery>& done);
   void FetchOwnIdentity(MailDone<Delivery> done);
   absl::Status AdoptIdentity(const std::vector<MailRecord>& records);
   void PutIdentity(MailDone<Delivery> done);
@@ -162,9 +200,19 @@ class Messenger final {
                                                 std::vector<Session> sessions);
   void FlushPeer(std::shared_ptr<FlushRun> run, size_t peer);
   void FlushItem(std::shared_ptr<FlushRun> run, size_t peer, OutboxItem item);
+  void CheckDevices(std::shared_ptr<FlushRun> run, size_t peer,
+                    OutboxItem item);
   absl::StatusOr<bool> IdentityCheckDue(const crypto::AccountId& peer);
   void SealAndStore(std::shared_ptr<FlushRun> run, size_t peer,
                     OutboxItem item);
+  // `started`: the session was made for this item and nobody knows it yet.
+  void SealFor(std::shared_ptr<FlushRun> run, size_t peer,
+               const Session& session, bool started, OutboxItem item);
+  // For an item too large for an inbox: what goes out now in its place.
+  absl::StatusOr<OutboxItem> CutForInbox(FlushRun& run, size_t peer,
+                                         bool started, const OutboxItem& item);
+  absl::StatusOr<std::vector<OutboxItem>> ReplaceInOutbox(
+      const OutboxItem& item, std::vector<OutboxItem> replacements);
   // `again`: there is a session, which the new one is to replace.
   void FetchKeys(const crypto::AccountId& peer, bool again,
                  MailDone<Session> done);
@@ -199,7 +247,9 @@ class Messenger final {
   absl::Status DeliverContent(const Session& session, absl::string_view bytes,
                               bool acknowledge);
   absl::StatusOr<Contact> ContactFor(const crypto::AccountId& peer);
+  absl::Status ReadShownRow(ReceiveRun& run);
   absl::Status FinishReceive(ReceiveRun& run);
+  absl::Status ReportNew(ReceiveRun& run);
   absl::Status PinIdentity(Contact& contact, const IdentityRecord& record);
   absl::Status DropOldSessions(const crypto::AccountId& peer);
 
@@ -212,6 +262,7 @@ class Messenger final {
   PrekeySecrets prekeys_;
   std::string name_;
   bool publishing_ = false;
+  bool registered_again_ = false;  // in this Publish()
   bool flushing_ = false;
   bool receiving_ = false;
 };

@@ -1,6 +1,7 @@
 #include "client/messenger/messenger.h"
 
 #include <cstdlib>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -15,7 +16,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "client/messenger/mail_service.h"
+#include "client/messenger/mail_watch.h"
 #include "client/messenger/testing/in_memory_mail_service.h"
+#include "client/remote/write_refusal.h"
 #include "client/store/client_store.h"
 #include "crypto/base/testing/status_matchers.h"
 #include "crypto/identity/account_keys.h"
@@ -24,6 +27,7 @@
 #include "gtest/gtest.h"
 #include "routing/runtime/sqlite/database.h"
 #include "routing/runtime/testing/simulated_clock.h"
+#include "swarm/auth/limits.h"
 
 namespace messenger::client {
 namespace {
@@ -230,6 +234,10 @@ TEST_F(MessengerTest, BothMayWriteFirst) {
 TEST_F(MessengerTest, ALongTextArrivesWholeInWhateverOrder) {
   ASSERT_THAT(ada_.Publish(), IsOk());
   ASSERT_THAT(ben_.Publish(), IsOk());
+  // To somebody who has answered: an inbox would not take as much.
+  ada_.Say(ben_, "hello");
+  ben_.Receive();
+  ada_.Receive();
   std::string text;
   for (int line = 0; text.size() < 300'000; ++line) {
     absl::StrAppend(&text, "line ", line, " mit Umlauten äöü\n");
@@ -579,6 +587,236 @@ TEST_F(MessengerTest, AFirstTextThatIsSealedAgainIsNotDoubled) {
   EXPECT_EQ(ada_.Flush()->waiting, 0);
   EXPECT_THAT(ben_.Receive(), IsEmpty());
   EXPECT_THAT(ben_.TextsWith(ada_), ElementsAre("once"));
+}
+
+// ------------------------------------------------------------ registration --
+
+TEST_F(MessengerTest, MailboxesExistBeforeAnybodyIsToldOfThem) {
+  EXPECT_FALSE(ada_.messenger().published());
+  ASSERT_THAT(ada_.Publish(), IsOk());
+  ASSERT_THAT(ben_.Publish(), IsOk());
+  EXPECT_TRUE(ada_.messenger().published());
+  EXPECT_EQ(ada_.mail().registrations(), 1);
+  // The one that Ben is to answer to.
+  EXPECT_EQ(ada_.Say(ben_, "one"), MessageState::kSent);
+  EXPECT_EQ(ada_.Say(ben_, "two"), MessageState::kSent);
+  EXPECT_EQ(ada_.mail().registrations(), 2);
+  EXPECT_THAT(ben_.Receive(), UnorderedElementsAre("one", "two"));
+  EXPECT_EQ(ben_.mail().registrations(), 2);
+  EXPECT_EQ(ben_.Say(ada_, "three"), MessageState::kSent);
+  EXPECT_THAT(ada_.Receive(), ElementsAre("three"));
+}
+
+TEST_F(MessengerTest, ATextWhoseAnswersHaveNoMailboxYetWaitsAndSaysWhy) {
+  ASSERT_THAT(ada_.Publish(), IsOk());
+  ASSERT_THAT(ben_.Publish(), IsOk());
+  ada_.mail().faults().register_refused = true;
+  EXPECT_EQ(ada_.Say(ben_, "one"), MessageState::kQueued);
+  EXPECT_THAT(ada_.store().Messages(ben_.id(), 1).value()[0].detail,
+              HasSubstr("could not be registered"));
+  ada_.Restart();
+  ada_.mail().faults().register_refused = false;
+  EXPECT_THAT(ada_.Flush().status(), IsOk());
+  EXPECT_THAT(ben_.Receive(), ElementsAre("one"));
+}
+
+TEST_F(MessengerTest, RegistrationsAreRenewedBeforeTheyEnd) {
+  ASSERT_THAT(ada_.Publish(), IsOk());
+  ASSERT_THAT(ben_.Publish(), IsOk());
+  ada_.Say(ben_, "one");
+  EXPECT_FALSE(ada_.messenger().renewal_due());
+  clock_.Advance(swarm::kRegistrationLife - swarm::kRegistrationRenewal +
+                 absl::Hours(1));
+  EXPECT_TRUE(ada_.messenger().renewal_due());
+  network_.registered.clear();
+  ASSERT_THAT(ada_.Publish(), IsOk());
+  EXPECT_FALSE(ada_.messenger().renewal_due());
+  EXPECT_EQ(network_.registered.size(), 2u) << "the inbox and the one for Ben";
+}
+
+TEST_F(MessengerTest, ARenewalThatFailsStopsNothingWhileTheOldOneIsGood) {
+  ASSERT_THAT(ada_.Publish(), IsOk());
+  ASSERT_THAT(ben_.Publish(), IsOk());
+  ada_.Say(ben_, "one");
+  ben_.Receive();
+  clock_.Advance(absl::Hours(24 * 13));
+  ada_.mail().faults().register_refused = true;
+  EXPECT_THAT(ada_.Publish(), IsOk());
+  EXPECT_EQ(ada_.Say(ben_, "two"), MessageState::kSent);
+  clock_.Advance(absl::Hours(24 * 18));
+  EXPECT_FALSE(ada_.messenger().published());
+  EXPECT_THAT(ada_.Publish(), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_EQ(ada_.Say(ben_, "three"), MessageState::kQueued);
+}
+
+TEST_F(MessengerTest, AnInboxThatTheSwarmHasForgottenIsRegisteredAgain) {
+  ASSERT_THAT(ada_.Publish(), IsOk());
+  network_.registered.clear();
+  // The prekey is due: members refuse it, and the inbox comes first.
+  clock_.Advance(absl::Hours(24 * 3));
+  ASSERT_THAT(ada_.Publish(), IsOk());
+  EXPECT_EQ(ada_.mail().registrations(), 2);
+  EXPECT_TRUE(ada_.messenger().published());
+}
+
+// ---------------------------------------------------------------- refusals --
+
+TEST_F(MessengerTest, ARefusedTextStaysAndSaysInWordsWhatHappened) {
+  ASSERT_THAT(ada_.Publish(), IsOk());
+  ASSERT_THAT(ben_.Publish(), IsOk());
+  ASSERT_THAT(ada_.messenger().AddContact(ben_.id(), "Ben"), IsOk());
+  ada_.mail().faults().store_refusal =
+      WithRefusal(absl::ResourceExhaustedError("no"),
+                  {.reason = RefusalReason::kMailboxFull});
+  EXPECT_EQ(ada_.Say(ben_, "one"), MessageState::kQueued);
+  const std::string detail =
+      ada_.store().Messages(ben_.id(), 1).value()[0].detail;
+  EXPECT_THAT(detail, HasSubstr("the mailbox of Ben is full"));
+  EXPECT_THAT(detail, HasSubstr("stays in the outbox"));
+  ada_.mail().faults().store_refusal = absl::OkStatus();
+  EXPECT_THAT(ada_.Flush().status(), IsOk());
+  EXPECT_THAT(ben_.Receive(), ElementsAre("one"));
+}
+
+TEST_F(MessengerTest, ATextToSomebodyWhoHasLeftWaitsForThem) {
+  ASSERT_THAT(ada_.Publish(), IsOk());
+  ASSERT_THAT(ben_.Publish(), IsOk());
+  network_.registered.erase(std::string(ben_.id().bytes()));
+  EXPECT_EQ(ada_.Say(ben_, "one"), MessageState::kQueued);
+  EXPECT_THAT(ada_.store().Messages(ben_.id(), 1).value()[0].detail,
+              HasSubstr("have not been online for 30 days"));
+}
+
+// ------------------------------------------------------------- first texts --
+
+TEST_F(MessengerTest, ALongFirstTextGoesInPartsThatAnInboxTakes) {
+  ASSERT_THAT(ada_.Publish(), IsOk());
+  ASSERT_THAT(ben_.Publish(), IsOk());
+  const std::string text(20'000, 'x');
+  ASSERT_THAT(ada_.messenger().Queue(ben_.id(), text).status(), IsOk());
+  // The order stays, though the first text was cut after the second came.
+  EXPECT_EQ(ada_.Say(ben_, "and this"), MessageState::kSent);
+  for (const auto& [box, messages] : network_.messages) {
+    for (const MailMessage& message : messages) {
+      EXPECT_LE(message.payload.size(), swarm::kMaxStrangerPayloadBytes);
+    }
+  }
+  const std::vector<std::string> received = ben_.Receive();
+  EXPECT_THAT(received, UnorderedElementsAre(text, "and this"));
+  EXPECT_THAT(ada_.store().Outbox().value(), IsEmpty());
+}
+
+TEST_F(MessengerTest, AFirstTextTooLongForAnInboxFollowsAGreeting) {
+  ASSERT_THAT(ada_.Publish(), IsOk());
+  ASSERT_THAT(ben_.Publish(), IsOk());
+  const std::string text(200'000, 'x');
+  EXPECT_EQ(ada_.Say(ben_, text), MessageState::kQueued);
+  EXPECT_THAT(ada_.store().Messages(ben_.id(), 1).value()[0].detail,
+              HasSubstr("goes out when they have answered"));
+  ada_.Restart();
+  EXPECT_THAT(ada_.Flush().status(), IsOk());
+  EXPECT_THAT(ben_.Receive(),
+              IsEmpty());  // The greeting; Ben's client answers.
+  EXPECT_THAT(ada_.Receive(), IsEmpty());  // The answer; the text goes out.
+  EXPECT_THAT(ben_.Receive(), ElementsAre(text));
+  EXPECT_THAT(ada_.store().Outbox().value(), IsEmpty());
+}
+
+// ------------------------------------------------------------------- watch --
+
+class WatchTest : public MessengerTest {
+ protected:
+  void SetUp() override {
+    ASSERT_THAT(ada_.Publish(), IsOk());
+    ASSERT_THAT(ben_.Publish(), IsOk());
+    // Both know each other and have left the inboxes.
+    ada_.Say(ben_, "hello");
+    ben_.Receive();
+    ada_.Receive();
+  }
+  // Runs until nothing is due within `span`.
+  void Watch(
+      absl::Duration span, std::function<void()> meanwhile = [] {}) {
+    MailWatch watch(ada_.messenger(), ada_.mail(), executor_, clock_,
+                    [&](absl::StatusOr<MailWatch::Report> report) {
+                      ASSERT_THAT(report.status(), IsOk());
+                      (report->full ? full_ : pushed_) += 1;
+                      complete_ = report->received.complete;
+                      for (const Message& message : report->received.messages) {
+                        texts_.push_back(message.text);
+                        when_.push_back(clock_.Now());
+                      }
+                    });
+    watch.Start();
+    executor_.RunFor(absl::Seconds(1));
+    meanwhile();
+    executor_.RunFor(span);
+  }
+  // Without waiting for anything else that is due.
+  void BenWrites(absl::string_view text) {
+    ASSERT_THAT(ben_.messenger().Queue(ada_.id(), text).status(), IsOk());
+    ben_.messenger().Flush(/*force=*/true, [](const auto& report) {
+      EXPECT_THAT(report.status(), IsOk());
+    });
+  }
+
+  int full_ = 0;
+  int pushed_ = 0;
+  bool complete_ = false;
+  std::vector<std::string> texts_;
+  std::vector<absl::Time> when_;
+};
+
+TEST_F(WatchTest, ATextIsReportedWhenItComesAndOnce) {
+  absl::Time written;
+  Watch(absl::Minutes(5), [&] {
+    executor_.RunFor(absl::Seconds(20));
+    written = clock_.Now();
+    BenWrites("now");
+  });
+  EXPECT_THAT(texts_, ElementsAre("now"));
+  EXPECT_LT(when_[0] - written, absl::Seconds(1));
+  EXPECT_EQ(pushed_, 1);
+  EXPECT_GE(full_, 5);
+  EXPECT_LE(full_, 7);
+}
+
+TEST_F(WatchTest, MailboxesThatCannotBeWaitedOnAreReadEveryMinute) {
+  ada_.mail().faults().wait_refused = true;
+  absl::Time written;
+  Watch(absl::Minutes(10), [&] {
+    written = clock_.Now();
+    BenWrites("now");
+  });
+  EXPECT_THAT(texts_, ElementsAre("now"));
+  EXPECT_LE(when_[0] - written, MailWatch::kFullReading);
+  // Two mailboxes, backing off to a minute: not one attempt a second.
+  EXPECT_LT(ada_.mail().waits(), 40);
+}
+
+TEST_F(WatchTest, ANetworkThatComesBackIsNoticedSoon) {
+  ada_.mail().faults().offline = true;
+  absl::Time back;
+  Watch(absl::Minutes(5), [&] {
+    executor_.RunFor(absl::Minutes(3));
+    EXPECT_FALSE(complete_);
+    BenWrites("now");
+    executor_.RunFor(absl::Seconds(30));
+    ada_.mail().faults().offline = false;
+    back = clock_.Now();
+  });
+  EXPECT_TRUE(complete_);
+  EXPECT_THAT(texts_, ElementsAre("now"));
+  EXPECT_LE(when_[0] - back, MailWatch::kNextTry);
+}
+
+TEST_F(WatchTest, NothingIsReportedAfterItIsDestroyed) {
+  Watch(absl::ZeroDuration());
+  const int reports = full_ + pushed_;
+  BenWrites("later");
+  executor_.RunFor(absl::Minutes(5));
+  EXPECT_EQ(full_ + pushed_, reports);
+  EXPECT_THAT(ada_.Receive(), ElementsAre("later"));
 }
 
 TEST_F(MessengerTest, RefusesWhatCannotBeSent) {

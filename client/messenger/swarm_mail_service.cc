@@ -15,6 +15,26 @@ using ::messenger::crypto::AccountId;
 using ::messenger::routing::NodeId;
 using ::messenger::swarm::MailboxNamespace;
 
+absl::StatusOr<MailboxReader> ReaderOf(const ReadTarget& target) {
+  const absl::StatusOr<AccountId> account =
+      AccountId::FromBytes(target.mailbox);
+  const bool inbox = target.mailbox_namespace == MailboxNamespace::kInbox;
+  if (target.reader == nullptr || (inbox && !account.ok())) {
+    return absl::InvalidArgumentError("not a mailbox");
+  }
+  return inbox ? MailboxReader::Inbox(*account, *target.reader)
+               : MailboxReader::Pairwise(*target.reader, target.write_key);
+}
+
+Cursors CursorsOf(const std::vector<CursorRow>& rows) {
+  Cursors cursors;
+  for (const CursorRow& row : rows) {
+    const absl::StatusOr<NodeId> node = NodeId::FromBytes(row.node);
+    if (node.ok()) cursors[*node] = {row.incarnation, row.sequence};
+  }
+  return cursors;
+}
+
 }  // namespace
 
 std::string SwarmMailService::NameOf(const NodeId& node) const {
@@ -69,51 +89,78 @@ void SwarmMailService::Store(const WriteTarget& target, std::string payload,
                });
 }
 
+Retrieved SwarmMailService::RetrievedOf(RetrieveOutcome outcome) const {
+  Retrieved retrieved;
+  for (RetrievedMessage& message : outcome.messages) {
+    retrieved.messages.push_back({std::string(message.id.bytes()),
+                                  std::move(message.payload), message.expiry});
+  }
+  for (const auto& [node, cursor] : outcome.cursors) {
+    retrieved.cursors.push_back(
+        {std::string(node.bytes()), cursor.incarnation, cursor.seq});
+  }
+  retrieved.complete = outcome.complete;
+  retrieved.more = outcome.more;
+  retrieved.members_answered = outcome.members_answered;
+  for (const RequestRoute& route : outcome.routes) {
+    if (!route.hops.empty()) retrieved.routes.push_back(NamesOf(route));
+  }
+  return retrieved;
+}
+
+void SwarmMailService::Register(const ReadTarget& target,
+                                MailDone<Delivery> done) {
+  const absl::StatusOr<MailboxReader> reader = ReaderOf(target);
+  if (!reader.ok()) {
+    done(reader.status());
+    return;
+  }
+  swarm_.Register(*reader, [this, done = std::move(done)](
+                               absl::StatusOr<StoreOutcome> outcome) mutable {
+    if (!outcome.ok()) {
+      done(outcome.status());
+    } else {
+      done(DeliveryOf(*outcome));
+    }
+  });
+}
+
 void SwarmMailService::Retrieve(const ReadTarget& target,
                                 std::vector<CursorRow> cursors,
                                 MailDone<Retrieved> done) {
-  Cursors known;
-  for (const CursorRow& row : cursors) {
-    const absl::StatusOr<NodeId> node = NodeId::FromBytes(row.node);
-    if (node.ok()) known[*node] = {row.incarnation, row.sequence};
-  }
-  const absl::StatusOr<AccountId> account =
-      AccountId::FromBytes(target.mailbox);
-  if (target.reader == nullptr ||
-      (target.mailbox_namespace == MailboxNamespace::kInbox && !account.ok())) {
-    done(absl::InvalidArgumentError("not a mailbox"));
+  absl::StatusOr<MailboxReader> reader = ReaderOf(target);
+  if (!reader.ok()) {
+    done(reader.status());
     return;
   }
-  MailboxReader reader =
-      target.mailbox_namespace == MailboxNamespace::kInbox
-          ? MailboxReader::Inbox(*account, *target.reader)
-          : MailboxReader::Pairwise(*target.reader, target.write_key);
-  swarm_.Retrieve(
-      std::move(reader), std::move(known),
-      [this, done = std::move(done)](
-          absl::StatusOr<RetrieveOutcome> outcome) mutable {
-        if (!outcome.ok()) {
-          done(outcome.status());
-          return;
-        }
-        Retrieved retrieved;
-        for (RetrievedMessage& message : outcome->messages) {
-          retrieved.messages.push_back({std::string(message.id.bytes()),
-                                        std::move(message.payload),
-                                        message.expiry});
-        }
-        for (const auto& [node, cursor] : outcome->cursors) {
-          retrieved.cursors.push_back(
-              {std::string(node.bytes()), cursor.incarnation, cursor.seq});
-        }
-        retrieved.complete = outcome->complete;
-        retrieved.more = outcome->more;
-        retrieved.members_answered = outcome->members_answered;
-        for (const RequestRoute& route : outcome->routes) {
-          if (!route.hops.empty()) retrieved.routes.push_back(NamesOf(route));
-        }
-        done(std::move(retrieved));
-      });
+  swarm_.Retrieve(*std::move(reader), CursorsOf(cursors),
+                  [this, done = std::move(done)](
+                      absl::StatusOr<RetrieveOutcome> outcome) mutable {
+                    if (!outcome.ok()) {
+                      done(outcome.status());
+                    } else {
+                      done(RetrievedOf(*std::move(outcome)));
+                    }
+                  });
+}
+
+void SwarmMailService::Wait(const ReadTarget& target,
+                            std::vector<CursorRow> cursors,
+                            absl::Duration timeout, MailDone<Retrieved> done) {
+  absl::StatusOr<MailboxReader> reader = ReaderOf(target);
+  if (!reader.ok()) {
+    done(reader.status());
+    return;
+  }
+  swarm_.Wait(*std::move(reader), CursorsOf(cursors), timeout,
+              [this, done = std::move(done)](
+                  absl::StatusOr<RetrieveOutcome> outcome) mutable {
+                if (!outcome.ok()) {
+                  done(outcome.status());
+                } else {
+                  done(RetrievedOf(*std::move(outcome)));
+                }
+              });
 }
 
 void SwarmMailService::PutRecord(

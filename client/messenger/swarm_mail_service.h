@@ -27,6 +27,9 @@ class SwarmMailService final : public MailService {
 
   void Store(const WriteTarget& target, std::string payload, absl::Time expiry,
              MailDone<Delivery> done) override;
+  void Register(const ReadTarget& target, MailDone<Delivery> done) override;
+  void Wait(const ReadTarget& target, std::vector<CursorRow> cursors,
+            absl::Duration timeout, MailDone<Retrieved> done) override;
   void Retrieve(const ReadTarget& target, std::vector<CursorRow> cursors,
                 MailDone<Retrieved> done) override;
   void PutRecord(const std::string& mailbox,
@@ -41,6 +44,7 @@ class SwarmMailService final : public MailService {
   std::string NameOf(const routing::NodeId& node) const;
   NamedRoute NamesOf(const RequestRoute& route) const;
   Delivery DeliveryOf(const StoreOutcome& outcome) const;
+  Retrieved RetrievedOf(RetrieveOutcome outcome) const;
 
   SwarmClient& swarm_;
   const routing::ConsensusHolder& directory_;

@@ -12,7 +12,7 @@ using ::messenger::crypto::AccountId;
 using ::messenger::sqlite::Database;
 using ::messenger::sqlite::Statement;
 
-constexpr int64_t kSchemaVersion = 2;
+constexpr int64_t kSchemaVersion = 3;
 
 constexpr char kSchema[] = R"sql(
 CREATE TABLE settings(
@@ -61,6 +61,12 @@ CREATE TABLE quarantine(
 constexpr char kSchema2[] = R"sql(
 ALTER TABLE contacts ADD COLUMN profile_name TEXT NOT NULL DEFAULT '';
 ALTER TABLE parts ADD COLUMN added_ms INTEGER NOT NULL DEFAULT 0;
+)sql";
+
+// From version 2 to version 3.
+constexpr char kSchema3[] = R"sql(
+CREATE TABLE registrations(
+  mailbox BLOB PRIMARY KEY, registered_ms INTEGER NOT NULL) WITHOUT ROWID;
 )sql";
 
 // SQLite has signed integers only; the bits are what counts.
@@ -161,7 +167,8 @@ absl::Status ClientStore::Migrate() {
           "the database was written by a newer version of this program");
     }
     if (version < 1) RETURN_IF_ERROR(database_->Exec(kSchema));
-    RETURN_IF_ERROR(database_->Exec(kSchema2));
+    if (version < 2) RETURN_IF_ERROR(database_->Exec(kSchema2));
+    RETURN_IF_ERROR(database_->Exec(kSchema3));
     return database_->SetUserVersion(kSchemaVersion);
   });
 }
@@ -471,6 +478,36 @@ absl::Status ClientStore::PutCursor(absl::string_view mailbox,
       .Run();
 }
 
+absl::StatusOr<std::optional<absl::Time>> ClientStore::RegisteredAt(
+    absl::string_view mailbox) {
+  ASSIGN_OR_RETURN(
+      Statement * query,
+      database_->Prepared(
+          "SELECT registered_ms FROM registrations WHERE mailbox=?"));
+  query->BindBlob(1, mailbox);
+  ASSIGN_OR_RETURN(const std::optional<int64_t> ms, First(query, ReadInt));
+  if (!ms) return std::nullopt;
+  return absl::FromUnixMillis(*ms);
+}
+
+absl::Status ClientStore::SetRegistered(absl::string_view mailbox,
+                                        absl::Time time) {
+  ASSIGN_OR_RETURN(
+      Statement * insert,
+      database_->Prepared("INSERT OR REPLACE INTO registrations(mailbox, "
+                          "registered_ms) VALUES(?, ?)"));
+  return insert->BindBlob(1, mailbox)
+      .BindInt(2, absl::ToUnixMillis(time))
+      .Run();
+}
+
+absl::Status ClientStore::ForgetRegistration(absl::string_view mailbox) {
+  ASSIGN_OR_RETURN(
+      Statement * remove,
+      database_->Prepared("DELETE FROM registrations WHERE mailbox=?"));
+  return remove->BindBlob(1, mailbox).Run();
+}
+
 absl::StatusOr<std::optional<std::string>> ClientStore::AddPart(
     const AccountId& peer, absl::string_view text_id, int part, int parts,
     absl::string_view text, absl::Time now) {
@@ -480,12 +517,18 @@ absl::StatusOr<std::optional<std::string>> ClientStore::AddPart(
   ASSIGN_OR_RETURN(
       Statement * known,
       database_->Prepared("SELECT count(*) FROM parts "
-                          "WHERE peer=? AND text_id=? AND parts<>?"));
+                          "WHERE peer=? AND text_id=? AND parts>?"));
   known->BindBlob(1, peer.bytes()).BindBlob(2, text_id).BindInt(3, parts);
-  ASSIGN_OR_RETURN(const std::optional<int64_t> others, First(known, ReadInt));
-  if (others.value_or(0) > 0) {
-    return absl::InvalidArgumentError("parts of one text disagree");
-  }
+  ASSIGN_OR_RETURN(const std::optional<int64_t> smaller, First(known, ReadInt));
+  if (smaller.value_or(0) > 0) return std::nullopt;
+  ASSIGN_OR_RETURN(
+      Statement * replace,
+      database_->Prepared("DELETE FROM parts "
+                          "WHERE peer=? AND text_id=? AND parts<?"));
+  RETURN_IF_ERROR(replace->BindBlob(1, peer.bytes())
+                      .BindBlob(2, text_id)
+                      .BindInt(3, parts)
+                      .Run());
   ASSIGN_OR_RETURN(
       Statement * insert,
       database_->Prepared("INSERT OR IGNORE INTO parts(peer, text_id, part, "

@@ -164,10 +164,18 @@ class ClientStore {
   absl::Status PutCursor(absl::string_view mailbox, uint16_t mailbox_namespace,
                          const CursorRow& cursor);
 
+  // When a mailbox of this account was last registered with its swarm; nothing
+  // if never, or forgotten.
+  absl::StatusOr<std::optional<absl::Time>> RegisteredAt(
+      absl::string_view mailbox);
+  absl::Status SetRegistered(absl::string_view mailbox, absl::Time time);
+  absl::Status ForgetRegistration(absl::string_view mailbox);
+
   // Adds one part of a long text. The whole text once every part is there
   // (and then forgets the parts). Of one peer at most `kMaxUnfinishedTexts`
-  // texts wait for parts; the oldest gives way. INVALID_ARGUMENT, and nothing
-  // is stored: it contradicts an earlier part.
+  // texts wait for parts; the oldest gives way. A text that comes again in
+  // more, smaller parts replaces what came of it; fewer parts than are known
+  // are left out. INVALID_ARGUMENT, and nothing is stored: outside its text.
   absl::StatusOr<std::optional<std::string>> AddPart(
       const crypto::AccountId& peer, absl::string_view text_id, int part,
       int parts, absl::string_view text, absl::Time now);

@@ -174,21 +174,31 @@ TEST_F(ClientStoreTest, ALongTextIsWholeWhenItsLastPartArrives) {
   EXPECT_EQ(*store_->AddPart(ben, "text", 2, 3, "c", kNow), std::nullopt);
   EXPECT_EQ(*store_->AddPart(ben, "text", 0, 3, "a", kNow), std::nullopt);
   EXPECT_EQ(*store_->AddPart(ben, "text", 0, 3, "a", kNow), std::nullopt);
-  EXPECT_THAT(store_->AddPart(ben, "text", 0, 4, "a", kNow).status(),
-              StatusIs(absl::StatusCode::kInvalidArgument));
   EXPECT_THAT(*store_->AddPart(ben, "text", 1, 3, "b", kNow),
               Optional(std::string("abc")));
   EXPECT_THAT(store_->AddPart(ben, "other", 3, 3, "d", kNow).status(),
               StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
-TEST_F(ClientStoreTest, APartThatContradictsAnotherLeavesNoTrace) {
+TEST_F(ClientStoreTest, ATextCutAnewIntoMorePartsReplacesTheOldOnes) {
   const AccountId ben = Account();
-  EXPECT_EQ(*store_->AddPart(ben, "text", 0, 2, "a", kNow), std::nullopt);
-  EXPECT_THAT(store_->AddPart(ben, "text", 1, 3, "x", kNow).status(),
-              StatusIs(absl::StatusCode::kInvalidArgument));
-  EXPECT_THAT(*store_->AddPart(ben, "text", 1, 2, "b", kNow),
-              Optional(std::string("ab")));
+  EXPECT_EQ(*store_->AddPart(ben, "text", 0, 2, "ab", kNow), std::nullopt);
+  EXPECT_EQ(*store_->AddPart(ben, "text", 0, 3, "a", kNow), std::nullopt);
+  // Late, and left out: it must not undo the finer cut.
+  EXPECT_EQ(*store_->AddPart(ben, "text", 1, 2, "c", kNow), std::nullopt);
+  EXPECT_EQ(*store_->AddPart(ben, "text", 1, 3, "b", kNow), std::nullopt);
+  EXPECT_THAT(*store_->AddPart(ben, "text", 2, 3, "c", kNow),
+              Optional(std::string("abc")));
+}
+
+TEST_F(ClientStoreTest, RemembersWhenAMailboxWasRegistered) {
+  EXPECT_EQ(*store_->RegisteredAt("box"), std::nullopt);
+  ASSERT_THAT(store_->SetRegistered("box", kNow), IsOk());
+  ASSERT_THAT(store_->SetRegistered("box", kNow + absl::Hours(1)), IsOk());
+  EXPECT_THAT(*store_->RegisteredAt("box"), Optional(kNow + absl::Hours(1)));
+  EXPECT_EQ(*store_->RegisteredAt("other"), std::nullopt);
+  ASSERT_THAT(store_->ForgetRegistration("box"), IsOk());
+  EXPECT_EQ(*store_->RegisteredAt("box"), std::nullopt);
 }
 
 TEST_F(ClientStoreTest, TextsThatNeverEndGiveWayToNewerOnes) {

@@ -32,7 +32,8 @@ void ServeEndpoint(const TlsKey& relay_key, EndpointHandler& handler,
                    Server& server) {
   server.HandleMethod(
       std::string(kEndpointHandleMethod),
-      {.max_request_bytes = kMaxEndpointMessageBytes, .max_concurrent = 1024},
+      {.max_request_bytes = kMaxEndpointMessageBytes,
+       .max_concurrent = kMaxWorkingRequests + kMaxWaitingRequests},
       [relay_key, &handler](const Peer& peer, std::string bytes, Reply reply) {
         if (peer.tls_key != relay_key) {
           return reply(

@@ -26,11 +26,22 @@ inline constexpr absl::string_view kEndpointHandleMethod =
 // Longest request and reply of an endpoint, with room for the envelope.
 inline constexpr size_t kMaxEndpointMessageBytes = 136 * 1024;
 
+// How long the storage process may take: a client may ask it to wait 55 s for
+// a message (swarm/SPEC.md, section 4), and it needs time for its disk. One
+// that has died shows at once, as a broken connection.
+inline constexpr absl::Duration kEndpointTimeout = absl::Seconds(65);
+
+// Requests under way: those that work, and those that wait. The service bounds
+// the waiting ones by kMaxWaitingRequests, so that they leave the others their
+// room.
+inline constexpr int kMaxWorkingRequests = 1'024;
+inline constexpr int kMaxWaitingRequests = 4'096;
+
 class RemoteEndpointHandler final : public EndpointHandler {
  public:
   // `transport` must outlive the handler.
   RemoteEndpointHandler(Transport& transport, Endpoint storage,
-                        absl::Duration timeout = absl::Seconds(10));
+                        absl::Duration timeout = kEndpointTimeout);
 
   void Handle(uint8_t service, std::string request, Reply reply) override;
 

@@ -32,6 +32,8 @@ class EchoHandler final : public EndpointHandler {
     reply("echo " + request);
   }
 
+  void AnswerKept() { kept_("at last"); }
+
  private:
   Reply kept_;
 };
@@ -53,7 +55,7 @@ class RemoteEndpointHandlerTest : public ::testing::Test {
         service, std::move(request),
         [&](absl::StatusOr<std::string> a) { answer = std::move(a); });
     EXPECT_TRUE(executor_.RunUntil([&] { return answer.has_value(); },
-                                   absl::Minutes(1)));
+                                   absl::Minutes(2)));
     return *answer;
   }
 
@@ -96,6 +98,13 @@ TEST_F(RemoteEndpointHandlerTest, ADeadProcessIsUnavailable) {
 TEST_F(RemoteEndpointHandlerTest, SilenceEndsWithTheDeadline) {
   EXPECT_THAT(Ask(relay_, 1, "never"),
               StatusIs(absl::StatusCode::kDeadlineExceeded));
+}
+
+TEST_F(RemoteEndpointHandlerTest, AClientMayWaitForNearlyAMinute) {
+  const absl::Time asked = clock_.Now();
+  executor_.RunAfter(absl::Seconds(56), [this] { handler_.AnswerKept(); });
+  EXPECT_THAT(Ask(relay_, 1, "never"), IsOkAndHolds("at last"));
+  EXPECT_GE(clock_.Now() - asked, absl::Seconds(56));
 }
 
 TEST_F(RemoteEndpointHandlerTest, AServiceOutsideOneByteIsMalformed) {

@@ -6,11 +6,13 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "crypto/base/testing/status_matchers.h"
 #include "crypto/random/testing/seeded_random.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "routing/runtime/testing/simulated_clock.h"
+#include "swarm/placement/rendezvous.h"
 #include "swarm/store/in_memory_store.h"
 
 namespace messenger::swarm {
@@ -29,18 +31,22 @@ class RecordingStore final : public MessageStore {
  public:
   explicit RecordingStore(crypto::Random& random) : store_(random) {}
 
-  absl::StatusOr<std::vector<OpResult>> Apply(
-      absl::Span<const StoreOp> ops) override {
+  absl::StatusOr<std::vector<OpResult>> Apply(absl::Span<const StoreOp> ops,
+                                              uint64_t now_ms) override {
     batches.push_back(ops.size());
+    last_now_ms = now_ms;
     if (!failure.ok()) return failure;
     // As a disk that has room for one more message.
     if (nearly_full && ops.size() > 1) {
       return absl::ResourceExhaustedError("full");
     }
-    return store_.Apply(ops);
+    return store_.Apply(ops, now_ms);
   }
   absl::StatusOr<size_t> Expire(uint64_t now_ms, size_t rows) override {
     return store_.Expire(now_ms, rows);
+  }
+  absl::StatusOr<size_t> EraseShard(Shard shard, size_t rows) override {
+    return store_.EraseShard(shard, rows);
   }
   absl::StatusOr<MessagePage> List(const MailboxAddress& mailbox,
                                    MailboxNamespace ns, uint64_t after,
@@ -52,11 +58,39 @@ class RecordingStore final : public MessageStore {
       const MailboxAddress& mailbox, MailboxNamespace ns) const override {
     return store_.Records(mailbox, ns);
   }
+  MailboxUsage Usage(const MailboxAddress& mailbox) const override {
+    return store_.Usage(mailbox);
+  }
+  NodeSpace Space() const override { return store_.Space(); }
+  std::vector<Shard> Shards() const override { return store_.Shards(); }
+  std::vector<WindowSummary> Windows(Shard shard,
+                                     uint64_t from_ms) const override {
+    return store_.Windows(shard, from_ms);
+  }
+  absl::StatusOr<std::vector<ItemEntry>> Entries(Shard shard,
+                                                 Window window) const override {
+    return store_.Entries(shard, window);
+  }
+  absl::StatusOr<std::vector<StoreOp>> Load(
+      absl::Span<const ItemKey> items) const override {
+    return store_.Load(items);
+  }
+  absl::StatusOr<std::vector<ItemKey>> Hints(const routing::NodeId& peer,
+                                             size_t limit) const override {
+    return store_.Hints(peer, limit);
+  }
+  absl::StatusOr<std::vector<routing::NodeId>> PeersWithHints() const override {
+    return store_.PeersWithHints();
+  }
+  uint64_t FilledIn(Shard shard) const override {
+    return store_.FilledIn(shard);
+  }
   absl::StatusOr<StoreTotals> Totals() const override {
     return store_.Totals();
   }
   uint64_t incarnation() const override { return store_.incarnation(); }
 
+  uint64_t last_now_ms = 0;
   std::vector<size_t> batches;
   absl::Status failure;
   bool nearly_full = false;
@@ -67,8 +101,29 @@ class RecordingStore final : public MessageStore {
 
 class GroupCommitterTest : public ::testing::Test {
  protected:
-  static PutMessage Message(const std::string& payload) {
-    const auto box = *MailboxAddress::FromBytes("\x05" + std::string(32, 'a'));
+  static constexpr int kBoxes = 20;
+
+  GroupCommitterTest() {
+    for (int box = 0; box < kBoxes; ++box) {
+      EXPECT_THAT(store_.Apply({PutRegistration{.mailbox = Box(box),
+                                                .id = {},
+                                                .timestamp_ms = Now(),
+                                                .proof_nonce = 0,
+                                                .proof = ""}},
+                               Now()),
+                  IsOk());
+    }
+    store_.batches.clear();
+  }
+  uint64_t Now() const {
+    return static_cast<uint64_t>(absl::ToUnixMillis(clock_.Now()));
+  }
+  static MailboxAddress Box(int number) {
+    return *MailboxAddress::FromBytes(
+        "\x05" + std::string(32, static_cast<char>('a' + number)));
+  }
+  static PutMessage Message(const std::string& payload, int number) {
+    const MailboxAddress box = Box(number);
     return {.mailbox = box,
             .ns = MailboxNamespace::kInbox,
             .id = ComputeMessageId(box, MailboxNamespace::kInbox, payload),
@@ -78,8 +133,10 @@ class GroupCommitterTest : public ::testing::Test {
   }
   void Submit(int count, size_t size = 1) {
     for (int i = 0; i < count; ++i) {
+      ++submitted_;
       committer_->Submit(
-          Message(absl::StrCat(++submitted_, std::string(size, 'x'))),
+          Message(absl::StrCat(submitted_, std::string(size, 'x')),
+                  submitted_ % kBoxes),
           [this](absl::StatusOr<OpResult> result) {
             results_.push_back(std::move(result));
           });
@@ -93,7 +150,7 @@ class GroupCommitterTest : public ::testing::Test {
   routing::SimulatedExecutor disk_{clock_};
   RecordingStore store_{random_};
   std::unique_ptr<GroupCommitter> committer_ =
-      std::make_unique<GroupCommitter>(store_, core_, disk_);
+      std::make_unique<GroupCommitter>(store_, clock_, core_, disk_);
   int submitted_ = 0;
   std::vector<absl::StatusOr<OpResult>> results_;
 };
@@ -160,7 +217,7 @@ TEST_F(GroupCommitterTest, OnAFullDiskEachWriteStandsAlone) {
 }
 
 TEST_F(GroupCommitterTest, TheQueueIsBounded) {
-  Submit(GroupCommitter::kMaxWaiting + 5);
+  Submit(FairQueue::kMaxWaiting + 5);
   core_.RunUntilIdle();
   EXPECT_THAT(results_, SizeIs(5));
   EXPECT_THAT(results_, Each(StatusIs(absl::StatusCode::kResourceExhausted)));
@@ -168,9 +225,29 @@ TEST_F(GroupCommitterTest, TheQueueIsBounded) {
 
 TEST_F(GroupCommitterTest, TheQueueIsBoundedInBytes) {
   constexpr size_t kLarge = 1024 * 1024;
-  Submit(GroupCommitter::kMaxWaitingBytes / kLarge, kLarge);
+  Submit(FairQueue::kMaxWaitingBytes / kLarge, kLarge);
   core_.RunUntilIdle();
   EXPECT_THAT(results_, SizeIs(1)) << "the last, with what goes around it";
+}
+
+TEST_F(GroupCommitterTest, TheStoreHearsTheTimeOfTheTransaction) {
+  clock_.Advance(absl::Hours(1));
+  Submit(1);
+  core_.RunUntilIdle();
+  disk_.RunUntilIdle();
+  EXPECT_EQ(store_.last_now_ms, Now());
+}
+
+TEST_F(GroupCommitterTest, ErasesOnTheDisk) {
+  std::optional<absl::StatusOr<size_t>> removed;
+  committer_->EraseShard(
+      ShardOf(Box(0)), 10,
+      [&](absl::StatusOr<size_t> count) { removed = std::move(count); });
+  disk_.RunUntilIdle();
+  EXPECT_FALSE(removed.has_value());
+  core_.RunUntilIdle();
+  ASSERT_TRUE(removed.has_value());
+  EXPECT_THAT(*removed, IsOkAndHolds(1));
 }
 
 TEST_F(GroupCommitterTest, MayBeDestroyedAtAnyTime) {
@@ -180,7 +257,7 @@ TEST_F(GroupCommitterTest, MayBeDestroyedAtAnyTime) {
   disk_.RunUntilIdle();
   core_.RunUntilIdle();
   EXPECT_THAT(results_, IsEmpty());
-  committer_ = std::make_unique<GroupCommitter>(store_, core_, disk_);
+  committer_ = std::make_unique<GroupCommitter>(store_, clock_, core_, disk_);
   Submit(1);
   committer_.reset();
   core_.RunUntilIdle();

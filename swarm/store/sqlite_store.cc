@@ -138,21 +138,23 @@ absl::Status SqliteStore::SetAside(const std::string& path,
     std::filesystem::rename(from, absl::StrCat(prefix, suffix, part), error);
     if (error) return absl::UnavailableError("the store cannot be set aside");
   }
-  std::vector<std::string> kept;
+  std::vector<std::filesystem::path> kept;
   const std::filesystem::path folder =
       std::filesystem::path(path).parent_path();
+  const std::string name_prefix =
+      std::filesystem::path(prefix).filename().string();
   for (const auto& entry : std::filesystem::directory_iterator(
            folder.empty() ? "." : folder, error)) {
-    const std::string name = entry.path().string();
-    if (absl::StartsWith(name, prefix) && !absl::EndsWith(name, "-wal") &&
+    const std::string name = entry.path().filename().string();
+    if (absl::StartsWith(name, name_prefix) && !absl::EndsWith(name, "-wal") &&
         !absl::EndsWith(name, "-shm")) {
-      kept.push_back(name);
+      kept.push_back(entry.path());
     }
   }
   std::sort(kept.begin(), kept.end());
   for (size_t i = 0; i + kMaxSetAside < kept.size(); ++i) {
     for (const char* part : {"", "-wal", "-shm"}) {
-      std::filesystem::remove(absl::StrCat(kept[i], part), error);
+      std::filesystem::remove(absl::StrCat(kept[i].string(), part), error);
     }
   }
   return absl::OkStatus();

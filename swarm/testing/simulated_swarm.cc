@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "routing/endpoint/endpoint_handler.h"
+#include "swarm/auth/registration.h"
 #include "swarm/placement/placement.h"
 
 namespace messenger::swarm {
@@ -36,6 +37,7 @@ SimulatedSwarm::SimulatedSwarm(int nodes, uint64_t seed,
     nodes_.push_back(std::move(node));
     StartProcess(*nodes_.back());
   }
+  Settle();
 }
 
 SimulatedSwarm::~SimulatedSwarm() {
@@ -83,6 +85,12 @@ void SimulatedSwarm::Restart(int i) {
   StartProcess(*nodes_[i]);
 }
 
+void SimulatedSwarm::Wipe(int i) {
+  if (!crashed(i)) Crash(i);
+  nodes_[i]->store = std::make_unique<InMemoryStore>(random_);
+  Restart(i);
+}
+
 void SimulatedSwarm::Reissue(
     const std::function<void(routing::TestNetwork::Draft&)>& edit,
     const std::vector<int>& informed) {
@@ -93,6 +101,34 @@ void SimulatedSwarm::Reissue(
         informed.empty() ||
         std::find(informed.begin(), informed.end(), i) != informed.end();
     if (told && !nodes_[i]->directory->Accept(wire).ok()) std::abort();
+  }
+}
+
+void SimulatedSwarm::Settle() {
+  const bool settled = executor_.RunUntil(
+      [this] {
+        return std::all_of(nodes_.begin(), nodes_.end(), [](const auto& node) {
+          return node->process == nullptr ||
+                 node->process->repair().ReadyEpoch() ==
+                     node->directory->current()->epoch();
+        });
+      },
+      absl::Minutes(5));
+  if (!settled) std::abort();
+}
+
+void SimulatedSwarm::Register(const MailboxAddress& mailbox) {
+  const auto now_ms = static_cast<uint64_t>(absl::ToUnixMillis(clock_.Now()));
+  const RegistrationTerms terms{.mailbox = mailbox, .timestamp_ms = now_ms};
+  const StoreOp registration = PutRegistration{.mailbox = mailbox,
+                                               .id = RegistrationId(terms),
+                                               .timestamp_ms = now_ms,
+                                               .proof_nonce = 0,
+                                               .proof = ""};
+  for (const int i : Members(mailbox)) {
+    const auto applied =
+        nodes_[i]->store->Apply(absl::MakeConstSpan(&registration, 1), now_ms);
+    if (!applied.ok() || applied->front() != OpResult::kDone) std::abort();
   }
 }
 

@@ -1,6 +1,6 @@
 // Storage nodes of a whole network in one thread of virtual time, with stores
-// in memory. Node i is node i of the TestNetwork; peers talk over a
-// SimulatedNetwork, and Deliver() hands over what the onion network would.
+// in memory; made settled. Node i is node i of the TestNetwork; peers talk over
+// a SimulatedNetwork, and Deliver() hands over what the onion network would.
 
 #ifndef SWARM_TESTING_SIMULATED_SWARM_H_
 #define SWARM_TESTING_SIMULATED_SWARM_H_
@@ -56,12 +56,21 @@ class SimulatedSwarm final {
   // The process is gone; its store stays. Restart() starts another on it.
   void Crash(int i);
   void Restart(int i);
+  // Its disk is lost, and it starts on an empty one.
+  void Wipe(int i);
   bool crashed(int i) const { return nodes_[i]->process == nullptr; }
 
   // A new directory, at once known to clients and to the nodes in `informed`
   // (empty: to all).
   void Reissue(const std::function<void(routing::TestNetwork::Draft&)>& edit,
                const std::vector<int>& informed = {});
+
+  // Until every node that runs holds all that it should. Aborts if that takes
+  // more than five minutes.
+  void Settle();
+
+  // As if its reader had registered the mailbox an instant ago, at all members.
+  void Register(const MailboxAddress& mailbox);
 
   // A request reaches a node's endpoint. A crashed node never answers.
   void Deliver(const routing::NodeId& node, uint8_t service,

@@ -15,6 +15,7 @@
 #include "gtest/gtest.h"
 #include "swarm/auth/limits.h"
 #include "swarm/auth/receipt.h"
+#include "swarm/auth/registration.h"
 #include "swarm/auth/request_auth.h"
 #include "swarm/proto/peer.pb.h"
 #include "swarm/proto/storage.pb.h"
@@ -41,6 +42,7 @@ class SwarmTest : public ::testing::Test {
            members_.end()) {
       ++outsider_;
     }
+    swarm_.Register(inbox_);
   }
 
   uint64_t Ms(absl::Duration from_now) {
@@ -115,6 +117,20 @@ class SwarmTest : public ::testing::Test {
       stored += totals.messages + totals.records + totals.tombstones;
     }
     return stored;
+  }
+
+  // On the disk of one node, by whatever way.
+  void Put(int node, const std::string& payload) {
+    const StoreOp op = PutMessage{
+        .mailbox = inbox_,
+        .ns = MailboxNamespace::kInbox,
+        .id = ComputeMessageId(inbox_, MailboxNamespace::kInbox, payload),
+        .payload = payload,
+        .expiry_ms = Ms(absl::Hours(1)),
+        .proof = std::string(128, 'p')};
+    ASSERT_THAT(swarm_.node(node).store->Apply(absl::MakeConstSpan(&op, 1),
+                                               Ms(absl::ZeroDuration())),
+                IsOk());
   }
 
   // A Replicate call from host `from` to node `to`.
@@ -260,11 +276,9 @@ TEST_F(SwarmTest, ARetrievalForOneMemberDoesNotWorkAtAnother) {
 }
 
 TEST_F(SwarmTest, PagesFitTheBytesAskedForAndLeadToTheEnd) {
+  // Larger than strangers may send, as contacts do.
   std::vector<size_t> sizes = {1, 3000, 5000, kMaxPayloadBytes, 100, 60'000};
-  for (const size_t size : sizes) {
-    ASSERT_EQ(CodeOf(Ask(members_[0], Store(std::string(size, 'x')))),
-              StatusCode::kOk);
-  }
+  for (const size_t size : sizes) Put(members_[0], std::string(size, 'x'));
   for (const uint32_t page_bytes : {kMinPageBytes, kMaxPageBytes}) {
     uint64_t cursor = 0;
     std::vector<size_t> seen;
@@ -304,7 +318,9 @@ TEST_F(SwarmTest, ADamagedPayloadNeverLeavesTheNode) {
       .payload = "as read",
       .expiry_ms = Ms(absl::Hours(1)),
       .proof = ""};
-  ASSERT_THAT(swarm_.node(members_[0]).store->Apply({damaged}), IsOk());
+  ASSERT_THAT(swarm_.node(members_[0])
+                  .store->Apply({damaged}, Ms(absl::ZeroDuration())),
+              IsOk());
   const v1::ClientResponse response = Ask(members_[0], Retrieve(members_[0]));
   ASSERT_THAT(response.retrieve().messages(), SizeIs(1));
   EXPECT_EQ(response.retrieve().messages(0).payload(), "good");
@@ -354,7 +370,7 @@ TEST_F(SwarmTest, ASilentPeerCostsAtMostFourSeconds) {
 }
 
 TEST_F(SwarmTest, ANodeWithoutACurrentDirectoryServesNobody) {
-  swarm_.executor().RunFor(absl::Hours(25));
+  swarm_.clock().Advance(absl::Hours(25));
   EXPECT_EQ(CodeOf(Ask(members_[0], Store("hello"))), StatusCode::kUnavailable);
 }
 
@@ -432,6 +448,7 @@ TEST_F(SwarmTest, APeerCannotDeleteOrPutWithoutTheOwnersSignature) {
       .ns = MailboxNamespace::kInbox,
       .timestamp_ms = Ms(absl::ZeroDuration()),
       .nonce = {},
+      .effective_ms = 0,
       .ids = {ComputeMessageId(inbox_, MailboxNamespace::kInbox, "hello")}};
   v1::ReplicateRequest request;
   v1::DeleteRequest& order = *request.add_items()->mutable_delete_();
@@ -508,6 +525,156 @@ TEST_F(SwarmTest, ALyingPeersReceiptIsNotPassedOn) {
   EXPECT_THAT(response.receipts().receipts(), SizeIs(1));
 }
 
+TEST_F(SwarmTest, NothingIsStoredForAMailboxThatNobodyHasRegistered) {
+  v1::ClientRequest request = Store("hello");
+  request.mutable_store()->set_mailbox("\x05" + swarm_.random().String(32));
+  const int member =
+      swarm_.Members(*MailboxAddress::FromBytes(request.store().mailbox()))[0];
+  const v1::ClientResponse response = Ask(member, request);
+  EXPECT_EQ(CodeOf(response), StatusCode::kPermissionDenied);
+  EXPECT_EQ(response.refusal().reason(), v1::Refusal::NOT_REGISTERED);
+  EXPECT_EQ(StoredEverywhere(), 0);
+}
+
+TEST_F(SwarmTest, AReaderRegistersPurgesAndThenNothingOldComesBack) {
+  ASSERT_EQ(CodeOf(Ask(members_[0], Store("old"))), StatusCode::kOk);
+  RegistrationTerms terms{.mailbox = inbox_,
+                          .timestamp_ms = Ms(absl::ZeroDuration())};
+  terms.proof_nonce = *FindRegistrationNonce(
+      terms, swarm_.paper().consensus()->params().registration_bits, 0,
+      uint64_t{1} << 26);
+  v1::ClientRequest again;
+  v1::RegisterRequest& registration = *again.mutable_register_();
+  registration.set_mailbox(std::string(inbox_.bytes()));
+  registration.set_timestamp_ms(terms.timestamp_ms);
+  registration.set_proof_nonce(terms.proof_nonce);
+  registration.set_reader_key(
+      std::string(account_.signing_key().public_key().bytes()));
+  registration.set_signature(
+      std::string(SignRegistration(account_.signing_key(), terms).bytes()));
+  EXPECT_EQ(CodeOf(Ask(members_[1], again)), StatusCode::kOk);
+
+  const PurgeTerms purge{.mailbox = inbox_,
+                         .ns = MailboxNamespace::kInbox,
+                         .expiry_until_ms = Ms(absl::Hours(2)),
+                         .timestamp_ms = Ms(absl::ZeroDuration()),
+                         .nonce = swarm_.random().Fixed<RequestNonce>()};
+  v1::ClientRequest erase;
+  v1::PurgeRequest& order = *erase.mutable_purge();
+  order.set_mailbox(std::string(inbox_.bytes()));
+  order.set_expiry_until_ms(purge.expiry_until_ms);
+  order.set_timestamp_ms(purge.timestamp_ms);
+  order.set_nonce(std::string(purge.nonce.bytes()));
+  order.set_reader_key(
+      std::string(account_.signing_key().public_key().bytes()));
+  order.set_signature(
+      std::string(SignPurge(account_.signing_key(), purge).bytes()));
+  EXPECT_EQ(CodeOf(Ask(members_[2], erase)), StatusCode::kOk);
+  swarm_.executor().RunFor(absl::Seconds(5));
+  EXPECT_EQ(CodeOf(Ask(members_[0], Store("old"))), StatusCode::kOk)
+      << "receipts for what the reader has deleted";
+  EXPECT_EQ(CodeOf(Ask(members_[0], Store("new", absl::Hours(3)))),
+            StatusCode::kOk);
+  swarm_.executor().RunFor(absl::Seconds(5));
+  for (const int member : members_) {
+    const v1::ClientResponse page = Ask(member, Retrieve(member));
+    ASSERT_THAT(page.retrieve().messages(), SizeIs(1));
+    EXPECT_EQ(page.retrieve().messages(0).payload(), "new");
+  }
+}
+
+TEST_F(SwarmTest, AReaderWhoWaitsGetsTheMessageAsItComes) {
+  v1::ClientRequest wait = Retrieve(members_[1]);
+  wait.mutable_retrieve()->set_wait_ms(30'000);
+  std::optional<absl::Time> answered;
+  v1::ClientResponse page;
+  swarm_.Deliver(swarm_.node(members_[1]).id, kStorage,
+                 wait.SerializeAsString(),
+                 [&](absl::StatusOr<std::string> reply) {
+                   answered = swarm_.clock().Now();
+                   EXPECT_TRUE(reply.ok() && page.ParseFromString(*reply));
+                 });
+  swarm_.executor().RunFor(absl::Seconds(10));
+  ASSERT_FALSE(answered.has_value());
+  ASSERT_EQ(CodeOf(Ask(members_[0], Store("hello"))), StatusCode::kOk);
+  swarm_.executor().RunFor(absl::Seconds(1));
+  ASSERT_TRUE(answered.has_value());
+  EXPECT_THAT(page.retrieve().messages(), SizeIs(1));
+  EXPECT_EQ(swarm_.node(members_[1]).process->service().counters().pushed, 1);
+
+  v1::ClientRequest in_vain =
+      Retrieve(members_[1], page.retrieve().next_cursor());
+  in_vain.mutable_retrieve()->set_wait_ms(5'000);
+  const absl::Time start = swarm_.clock().Now();
+  const v1::ClientResponse empty = Ask(members_[1], in_vain);
+  EXPECT_EQ(CodeOf(empty), StatusCode::kOk);
+  EXPECT_THAT(empty.retrieve().messages(), IsEmpty());
+  EXPECT_EQ(swarm_.clock().Now() - start, absl::Seconds(5));
+}
+
+TEST_F(SwarmTest, AMemberThatMissedAWriteGetsItSoonByAHint) {
+  swarm_.Crash(members_[2]);
+  ASSERT_EQ(CodeOf(Ask(members_[0], Store("hello"))), StatusCode::kOk);
+  swarm_.executor().RunFor(absl::Seconds(6));
+  swarm_.Restart(members_[2]);
+  swarm_.executor().RunFor(absl::Seconds(70));
+  EXPECT_EQ(swarm_.node(members_[2]).store->Totals()->messages, 1);
+}
+
+TEST_F(SwarmTest, AWipedMemberAnswersOnlyOnceItHoldsEverythingAgain) {
+  ASSERT_EQ(CodeOf(Ask(members_[0], Store("hello"))), StatusCode::kOk);
+  swarm_.executor().RunFor(absl::Seconds(5));
+  swarm_.Wipe(members_[1]);
+  const v1::ClientResponse early = Ask(members_[1], Retrieve(members_[1]));
+  EXPECT_EQ(CodeOf(early), StatusCode::kUnavailable);
+  EXPECT_EQ(early.refusal().reason(), v1::Refusal::FILLING);
+  swarm_.Settle();
+  EXPECT_THAT(Ask(members_[1], Retrieve(members_[1])).retrieve().messages(),
+              SizeIs(1));
+}
+
+TEST_F(SwarmTest, AReaderBringsAMemberWhatItLacks) {
+  swarm_.Crash(members_[2]);
+  ASSERT_EQ(CodeOf(Ask(members_[0], Store("hello"))), StatusCode::kOk);
+  swarm_.Restart(members_[2]);
+  v1::ClientRequest repair;
+  *repair.mutable_repair()->add_messages() = Store("hello").store();
+  const v1::ClientResponse response = Ask(members_[2], repair);
+  EXPECT_EQ(CodeOf(response), StatusCode::kOk);
+  EXPECT_EQ(response.repair().stored(), 1);
+  repair.mutable_repair()->clear_messages();
+  EXPECT_EQ(CodeOf(Ask(members_[2], repair)), StatusCode::kInvalidArgument);
+}
+
+TEST_F(SwarmTest, ACrowdedInboxAsksForWorkAndAFullOneSaysSo) {
+  int stored = 0;
+  int work_needed = 0;
+  for (int i = 0; i < 400; ++i) {
+    v1::ClientRequest request = Store(absl::StrCat("message ", i));
+    v1::ClientResponse response = Ask(members_[0], request);
+    if (response.refusal().reason() == v1::Refusal::WORK_NEEDED) {
+      ++work_needed;
+      // A few, for the time it takes.
+      if (work_needed % 50 != 1) continue;
+      const auto hour = static_cast<uint32_t>(
+          absl::ToUnixSeconds(swarm_.clock().Now()) / 3600);
+      request.mutable_store()->set_work_hour(hour);
+      request.mutable_store()->set_work_nonce(*FindMessageNonce(
+          ComputeMessageId(inbox_, MailboxNamespace::kInbox,
+                           request.store().payload()),
+          inbox_, hour, static_cast<int>(response.refusal().work_bits()), 0,
+          uint64_t{1} << 30));
+      response = Ask(members_[0], request);
+    }
+    if (CodeOf(response) != StatusCode::kOk) break;
+    ++stored;
+  }
+  EXPECT_GE(stored, static_cast<int>(kStrangerMessages) / 2);
+  EXPECT_GT(work_needed, 0);
+  // What is stored may be sent again at any time.
+  EXPECT_EQ(CodeOf(Ask(members_[0], Store("message 0"))), StatusCode::kOk);
+}
+
 TEST_F(SwarmTest, NothingIsServedAfterItsExpiryAndNothingGoesEarly) {
   ASSERT_EQ(CodeOf(Ask(members_[0], Store("short", absl::Seconds(100)))),
             StatusCode::kOk);
@@ -537,6 +704,7 @@ TEST(SwarmStormTest, EveryAcknowledgedMessageIsOnAMajority) {
     for (int step = 0; step < 200; ++step) {
       const auto mailbox =
           *MailboxAddress::FromBytes("\x05" + random.String(32));
+      swarm.Register(mailbox);
       const std::string payload = absl::StrCat("message ", step);
       v1::ClientRequest request;
       request.mutable_store()->set_mailbox(std::string(mailbox.bytes()));

@@ -1,8 +1,11 @@
 // How fast a storage node's store keeps messages for good, against bare SQLite
 // on the same disk in the same minute.
 //
-//   store_bench [FOLDER]     its files go to a new folder in FOLDER (default:
-//                            that of temporary files), which is deleted
+//   store_bench [--curve] [FOLDER]
+//
+// Its files go to a new folder in FOLDER (default: that of temporary files),
+// which is deleted. With --curve it measures a start and a retrieval with 10^4,
+// 10^5 and 10^6 messages instead.
 //
 // Stores are measured on the wall clock, for the disk is what they wait for;
 // both sides take turns, and the ratio is the median over the rounds.
@@ -22,6 +25,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "crypto/random/random.h"
@@ -46,6 +50,7 @@ constexpr uint64_t kNowMs = 1'800'000'000'000;
 constexpr uint64_t kExpiryMs = kNowMs + 1'000'000'000;
 
 constexpr int kRounds = 9;
+constexpr size_t kMailboxes = 20'000;
 constexpr size_t kOwners = 2000;
 constexpr size_t kMessagesOfOwner = 10;
 
@@ -75,12 +80,35 @@ swarm::PutMessage SomeMessage(const swarm::MailboxAddress& mailbox,
           .proof = random.String(kProofBytes)};
 }
 
-std::vector<swarm::StoreOp> SomeMessages(size_t count, crypto::Random& random) {
+std::vector<swarm::StoreOp> SomeMessages(
+    size_t count, const std::vector<swarm::MailboxAddress>& mailboxes,
+    crypto::Random& random) {
   std::vector<swarm::StoreOp> messages;
   for (size_t i = 0; i < count; ++i) {
-    messages.push_back(SomeMessage(SomeMailbox(random), random));
+    messages.push_back(
+        SomeMessage(mailboxes[random.Uniform(mailboxes.size())], random));
   }
   return messages;
+}
+
+// New mailboxes that take messages now and at any time the system's clock may
+// say.
+std::vector<swarm::MailboxAddress> Register(swarm::MessageStore& store,
+                                            size_t count,
+                                            crypto::Random& random) {
+  constexpr uint64_t kFarMs = 10'000'000'000'000;
+  std::vector<swarm::MailboxAddress> mailboxes;
+  std::vector<swarm::StoreOp> ops;
+  for (size_t i = 0; i < count; ++i) {
+    mailboxes.push_back(SomeMailbox(random));
+    ops.push_back(swarm::PutRegistration{.mailbox = mailboxes.back(),
+                                         .id = random.Fixed<swarm::ObjectId>(),
+                                         .timestamp_ms = kFarMs,
+                                         .proof_nonce = 0,
+                                         .proof = random.String(kProofBytes)});
+  }
+  Must(store.Apply(ops, kNowMs));
+  return mailboxes;
 }
 
 std::vector<BareSqlite::Row> SomeRows(size_t count, crypto::Random& random) {
@@ -107,7 +135,8 @@ class Bench {
       : random_(random),
         bare_(absl::StrCat(folder, "/bare")),
         store_(Must(swarm::SqliteStore::Open(
-            {.path = absl::StrCat(folder, "/store"), .vfs = ""}, random))) {}
+            {.path = absl::StrCat(folder, "/store"), .vfs = ""}, random))),
+        mailboxes_(Register(*store_, kMailboxes, random)) {}
 
   void MeasureTransactions(size_t group) {
     const size_t transactions = group == 1 ? 300 : 60;
@@ -116,19 +145,21 @@ class Bench {
     for (int round = 0; round < kRounds; ++round) {
       const size_t count = transactions * group;
       const std::vector<BareSqlite::Row> rows = SomeRows(count, random_);
-      const std::vector<swarm::StoreOp> messages = SomeMessages(count, random_);
+      const std::vector<swarm::StoreOp> messages =
+          SomeMessages(count, mailboxes_, random_);
       bare.push_back(count / Seconds([&] {
                        for (size_t at = 0; at < count; at += group) {
                          bare_.Insert(
                              absl::MakeConstSpan(rows).subspan(at, group));
                        }
                      }));
-      ours.push_back(count / Seconds([&] {
-                       for (size_t at = 0; at < count; at += group) {
-                         Must(store_->Apply(
-                             absl::MakeConstSpan(messages).subspan(at, group)));
-                       }
-                     }));
+      ours.push_back(
+          count / Seconds([&] {
+            for (size_t at = 0; at < count; at += group) {
+              Must(store_->Apply(
+                  absl::MakeConstSpan(messages).subspan(at, group), kNowMs));
+            }
+          }));
     }
     const double ratio = MedianRatio(ours, bare);
     report_.Add(
@@ -158,7 +189,8 @@ class Bench {
                        }
                      }));
       bare_cpu.push_back((ProcessCpuSeconds() - cpu) / kCount);
-      std::vector<swarm::StoreOp> messages = SomeMessages(kCount, random_);
+      std::vector<swarm::StoreOp> messages =
+          SomeMessages(kCount, mailboxes_, random_);
       cpu = ProcessCpuSeconds();
       ours.push_back(CommitterRate(std::move(messages), at_once));
       our_cpu.push_back((ProcessCpuSeconds() - cpu) / kCount);
@@ -181,12 +213,12 @@ class Bench {
   }
 
   void MeasureRetrieval() {
-    std::vector<swarm::MailboxAddress> owners;
+    const std::vector<swarm::MailboxAddress> owners =
+        Register(*store_, kOwners, random_);
     std::vector<std::string> keys;
     // Message by message over all owners, as they come in life: those of one
     // owner do not lie together.
     for (size_t i = 0; i < kOwners; ++i) {
-      owners.push_back(SomeMailbox(random_));
       keys.push_back(random_.String(32));
     }
     for (size_t n = 0; n < kMessagesOfOwner; ++n) {
@@ -198,7 +230,7 @@ class Bench {
             {.key = keys[i], .payload = random_.String(kPayloadBytes)});
       }
       bare_.Insert(rows);
-      Must(store_->Apply(messages));
+      Must(store_->Apply(messages, kNowMs));
     }
     const std::vector<Rounds> taken = Race(
         {[&] {
@@ -233,7 +265,8 @@ class Bench {
     const size_t count = messages.size();
     routing::EventLoop core(routing::SystemClock());
     routing::EventLoop disk(routing::SystemClock());
-    swarm::GroupCommitter committer(*store_, core, disk);
+    swarm::GroupCommitter committer(*store_, routing::SystemClock(), core,
+                                    disk);
     std::thread writer([&disk] { disk.RunUntilStopped(); });
     size_t submitted = 0;
     size_t stored = 0;
@@ -260,17 +293,62 @@ class Bench {
   crypto::Random& random_;
   BareSqlite bare_;
   const std::unique_ptr<swarm::SqliteStore> store_;
+  const std::vector<swarm::MailboxAddress> mailboxes_;
   Report report_;
 };
 
+// How a start and a retrieval grow with what is stored.
+void MeasureCurve(const std::string& folder, crypto::Random& random) {
+  constexpr size_t kGroup = 1000;
+  constexpr int kRetrievals = 501;
+  const swarm::SqliteStore::Options options = {
+      .path = absl::StrCat(folder, "/curve"), .vfs = ""};
+  std::unique_ptr<swarm::SqliteStore> store =
+      Must(swarm::SqliteStore::Open(options, random));
+  const std::vector<swarm::MailboxAddress> mailboxes =
+      Register(*store, kMailboxes, random);
+  Report report;
+  size_t stored = 0;
+  for (const size_t size : {10'000, 100'000, 1'000'000}) {
+    for (; stored < size; stored += kGroup) {
+      Must(store->Apply(SomeMessages(kGroup, mailboxes, random), kNowMs));
+    }
+    store.reset();
+    const double start = Seconds(
+        [&] { store = Must(swarm::SqliteStore::Open(options, random)); });
+    Rounds retrievals;
+    for (int i = 0; i < kRetrievals; ++i) {
+      retrievals.push_back(Seconds([&] {
+        Must(store->List(mailboxes[random.Uniform(kMailboxes)],
+                         swarm::MailboxNamespace::kPairwise, /*after_seq=*/0,
+                         kNowMs, /*limit_rows=*/100,
+                         /*limit_bytes=*/1 << 20));
+      }));
+    }
+    report.Add({.what = absl::StrCat("start with ", size, " messages"),
+                .measured = absl::StrFormat("%.2f s", start),
+                .bar = "<= 5 s",
+                .met = IsMet(start <= 5)});
+    report.Add(
+        {.what = "  retrieval of one mailbox, p50",
+         .measured = absl::StrFormat("%.0f us", Median(retrievals) * 1e6)});
+  }
+  std::fputs(report.ToText("Store by size, 1 KiB messages").c_str(), stdout);
+}
+
 int Main(int argc, char** argv) {
+  const bool curve = argc > 1 && absl::string_view(argv[1]) == "--curve";
+  const int folder_at = curve ? 2 : 1;
   const std::filesystem::path parent =
-      argc > 1 ? argv[1] : std::filesystem::temp_directory_path();
+      argc > folder_at ? argv[folder_at]
+                       : std::filesystem::temp_directory_path();
   std::string folder = (parent / "store_bench.XXXXXX").string();
   if (mkdtemp(folder.data()) == nullptr) {
     Fail(absl::UnavailableError("no folder for the files"));
   }
-  {
+  if (curve) {
+    MeasureCurve(folder, crypto::SystemRandom());
+  } else {
     Bench bench(folder, crypto::SystemRandom());
     for (const size_t group : {1, 16, 64, 100}) {
       bench.MeasureTransactions(group);

@@ -34,6 +34,24 @@ void WatchedMail::Retrieve(const client::ReadTarget& target,
                   });
 }
 
+void WatchedMail::Register(const client::ReadTarget& target,
+                           MailDone<Delivery> done) {
+  witness_.OnMailbox(target.mailbox);
+  inner_.Register(target, std::move(done));
+}
+
+void WatchedMail::Wait(const client::ReadTarget& target,
+                       std::vector<client::CursorRow> cursors,
+                       absl::Duration timeout, MailDone<Retrieved> done) {
+  witness_.OnMailbox(target.mailbox);
+  inner_.Wait(target, std::move(cursors), timeout,
+              [this, target, done = std::move(done)](
+                  absl::StatusOr<Retrieved> retrieved) mutable {
+                if (retrieved.ok()) witness_.OnRetrieved(target, *retrieved);
+                done(std::move(retrieved));
+              });
+}
+
 void WatchedMail::PutRecord(
     const std::string& mailbox, swarm::MailboxNamespace mailbox_namespace,
     std::shared_ptr<const crypto::Ed25519PrivateKey> owner, MailRecord record,

@@ -39,6 +39,11 @@ class WatchedMail final : public client::MailService {
   void Store(const client::WriteTarget& target, std::string payload,
              absl::Time expiry,
              client::MailDone<client::Delivery> done) override;
+  void Register(const client::ReadTarget& target,
+                client::MailDone<client::Delivery> done) override;
+  void Wait(const client::ReadTarget& target,
+            std::vector<client::CursorRow> cursors, absl::Duration timeout,
+            client::MailDone<client::Retrieved> done) override;
   void Retrieve(const client::ReadTarget& target,
                 std::vector<client::CursorRow> cursors,
                 client::MailDone<client::Retrieved> done) override;

@@ -1,7 +1,10 @@
 #include "client/messenger/testing/in_memory_mail_service.h"
 
 #include <algorithm>
+#include <memory>
 
+#include "client/remote/write_refusal.h"
+#include "swarm/auth/limits.h"
 #include "swarm/auth/mailbox.h"
 
 namespace messenger::client {
@@ -9,6 +12,11 @@ namespace {
 
 absl::Status Offline() {
   return absl::UnavailableError("the network cannot be reached");
+}
+
+absl::Status NotRegistered() {
+  return WithRefusal(absl::PermissionDeniedError("nobody has registered it"),
+                     {.reason = RefusalReason::kNotRegistered});
 }
 
 }  // namespace
@@ -27,6 +35,20 @@ void InMemoryMailService::Store(const WriteTarget& target, std::string payload,
     Answer<Delivery>(std::move(done), Offline());
     return;
   }
+  if (!faults_.store_refusal.ok()) {
+    Answer<Delivery>(std::move(done), faults_.store_refusal);
+    return;
+  }
+  if (!mail_.registered.contains(target.mailbox)) {
+    Answer<Delivery>(std::move(done), NotRegistered());
+    return;
+  }
+  if (target.mailbox_namespace == swarm::MailboxNamespace::kInbox &&
+      payload.size() > swarm::kMaxStrangerPayloadBytes) {
+    Answer<Delivery>(std::move(done),
+                     absl::InvalidArgumentError("too large for an inbox"));
+    return;
+  }
   auto& box = mail_.messages[{target.mailbox, target.mailbox_namespace}];
   const std::string id(
       swarm::ComputeMessageId(*swarm::MailboxAddress::FromBytes(target.mailbox),
@@ -36,6 +58,9 @@ void InMemoryMailService::Store(const WriteTarget& target, std::string payload,
       std::any_of(box.begin(), box.end(),
                   [&](const MailMessage& message) { return message.id == id; });
   if (!known) box.push_back({id, std::move(payload), expiry});
+  const auto waiting = std::move(mail_.on_message);
+  mail_.on_message.clear();
+  for (const auto& told : waiting) told(target.mailbox);
   if (random_.UnitDouble() < faults_.store_unconfirmed) {
     Answer<Delivery>(std::move(done), Offline());
     return;
@@ -46,10 +71,16 @@ void InMemoryMailService::Store(const WriteTarget& target, std::string payload,
 void InMemoryMailService::Retrieve(const ReadTarget& target,
                                    std::vector<CursorRow> cursors,
                                    MailDone<Retrieved> done) {
+  ++retrievals_;
   if (faults_.offline) {
     Answer<Retrieved>(std::move(done), Offline());
     return;
   }
+  Answer<Retrieved>(std::move(done), List(target, cursors));
+}
+
+Retrieved InMemoryMailService::List(const ReadTarget& target,
+                                    const std::vector<CursorRow>& cursors) {
   const auto& box = mail_.messages[{target.mailbox, target.mailbox_namespace}];
   size_t from = cursors.empty() ? 0 : cursors[0].sequence;
   if (faults_.hand_out_everything_again) from = 0;
@@ -61,7 +92,62 @@ void InMemoryMailService::Retrieve(const ReadTarget& target,
   retrieved.cursors = {{std::string(32, 'n'), 1, box.size()}};
   retrieved.complete = !faults_.incomplete_reads;
   retrieved.members_answered = 2;
-  Answer<Retrieved>(std::move(done), std::move(retrieved));
+  return retrieved;
+}
+
+void InMemoryMailService::Register(const ReadTarget& target,
+                                   MailDone<Delivery> done) {
+  ++registrations_;
+  if (faults_.offline || faults_.register_refused) {
+    Answer<Delivery>(std::move(done), Offline());
+    return;
+  }
+  mail_.registered.insert(target.mailbox);
+  Answer<Delivery>(std::move(done), Delivery{{"one", "two"}, {{"guard"}}});
+}
+
+void InMemoryMailService::Wait(const ReadTarget& target,
+                               std::vector<CursorRow> cursors,
+                               absl::Duration timeout,
+                               MailDone<Retrieved> done) {
+  ++waits_;
+  if (faults_.offline || faults_.wait_refused) {
+    Answer<Retrieved>(std::move(done), Offline());
+    return;
+  }
+  Retrieved listed = List(target, cursors);
+  if (!listed.messages.empty()) {
+    listed.complete = false;
+    Answer<Retrieved>(std::move(done), std::move(listed));
+    return;
+  }
+  // Whichever comes first takes `done`.
+  auto waiting = std::make_shared<MailDone<Retrieved>>(std::move(done));
+  const auto finish = [this, waiting, target, cursors] {
+    if (*waiting == nullptr) return;
+    MailDone<Retrieved> taken = std::move(*waiting);
+    *waiting = nullptr;
+    Retrieved retrieved = List(target, cursors);
+    retrieved.complete = false;
+    Answer<Retrieved>(std::move(taken), std::move(retrieved));
+  };
+  executor_.RunAfter(timeout, finish);
+  // Told once; whoever is told of another mailbox waits on.
+  struct Watch {
+    InMemoryMail& mail;
+    std::string mailbox;
+    std::function<void()> finish;
+    void Arm() const {
+      mail.on_message.push_back([*this](const std::string& got) {
+        if (got == mailbox) {
+          finish();
+        } else {
+          Arm();
+        }
+      });
+    }
+  };
+  Watch{mail_, target.mailbox, finish}.Arm();
 }
 
 void InMemoryMailService::PutRecord(
@@ -70,6 +156,10 @@ void InMemoryMailService::PutRecord(
     MailDone<Delivery> done) {
   if (faults_.offline) {
     Answer<Delivery>(std::move(done), Offline());
+    return;
+  }
+  if (!mail_.registered.contains(mailbox)) {
+    Answer<Delivery>(std::move(done), NotRegistered());
     return;
   }
   auto& records = mail_.records[{mailbox, mailbox_namespace}];

@@ -7,11 +7,14 @@
 #define CLIENT_MESSENGER_TESTING_IN_MEMORY_MAIL_SERVICE_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "client/messenger/mail_service.h"
 #include "crypto/random/random.h"
 #include "routing/runtime/executor.h"
@@ -23,6 +26,9 @@ struct InMemoryMail {
   using Box = std::pair<std::string, swarm::MailboxNamespace>;
   std::map<Box, std::vector<MailMessage>> messages;
   std::map<Box, std::map<std::string, MailRecord>> records;
+  std::set<std::string> registered;
+  // Called with each mailbox that gets a message.
+  std::vector<std::function<void(const std::string&)>> on_message;
 };
 
 class InMemoryMailService final : public MailService {
@@ -38,6 +44,10 @@ class InMemoryMailService final : public MailService {
     bool shuffle = false;
     bool withhold_records = false;
     bool incomplete_reads = false;
+    bool register_refused = false;
+    // What every store is refused with, if anything.
+    absl::Status store_refusal;
+    bool wait_refused = false;
   };
 
   // Both must outlive the service.
@@ -47,9 +57,15 @@ class InMemoryMailService final : public MailService {
 
   Faults& faults() { return faults_; }
   int stores() const { return stores_; }
+  int registrations() const { return registrations_; }
+  int retrievals() const { return retrievals_; }
+  int waits() const { return waits_; }
 
   void Store(const WriteTarget& target, std::string payload, absl::Time expiry,
              MailDone<Delivery> done) override;
+  void Register(const ReadTarget& target, MailDone<Delivery> done) override;
+  void Wait(const ReadTarget& target, std::vector<CursorRow> cursors,
+            absl::Duration timeout, MailDone<Retrieved> done) override;
   void Retrieve(const ReadTarget& target, std::vector<CursorRow> cursors,
                 MailDone<Retrieved> done) override;
   void PutRecord(const std::string& mailbox,
@@ -61,6 +77,8 @@ class InMemoryMailService final : public MailService {
                   MailDone<std::vector<MailRecord>> done) override;
 
  private:
+  Retrieved List(const ReadTarget& target,
+                 const std::vector<CursorRow>& cursors);
   template <typename T>
   void Answer(MailDone<T> done, absl::StatusOr<T> result);
 
@@ -69,6 +87,9 @@ class InMemoryMailService final : public MailService {
   crypto::Random& random_;
   Faults faults_;
   int stores_ = 0;
+  int registrations_ = 0;
+  int retrievals_ = 0;
+  int waits_ = 0;
 };
 
 }  // namespace messenger::client

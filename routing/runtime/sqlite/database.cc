@@ -3,6 +3,8 @@
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "crypto/base/hex.h"
 #include "crypto/base/secure_memory.h"
@@ -42,6 +44,19 @@ absl::Status ErrorFrom(int code, absl::string_view what) {
       return absl::InternalError(
           absl::StrCat("SQLite: ", sqlite3_errstr(code), " (", what, ")"));
   }
+}
+
+// The check writes into its report what it could not read, too. A disk that
+// fails now says nothing about the file.
+bool IsReadError(absl::string_view report) {
+  constexpr absl::string_view kCode = "unable to get the page. error code=";
+  const size_t at = report.find(kCode);
+  int code = 0;
+  if (at != report.npos &&
+      absl::SimpleAtoi(report.substr(at + kCode.size()), &code)) {
+    return (code & 0xff) == SQLITE_IOERR;
+  }
+  return absl::StrContains(report, "failed to get page");
 }
 
 }  // namespace
@@ -196,7 +211,11 @@ absl::Status Database::QuickCheck() {
   ASSIGN_OR_RETURN(Statement * check, Prepared("PRAGMA quick_check(1)"));
   absl::Cleanup reset = [check] { check->Reset(); };
   ASSIGN_OR_RETURN(const bool row, check->Step());
-  if (!row || check->Text(0) != "ok") {
+  const std::string report = row ? check->Text(0) : std::string();
+  if (IsReadError(report)) {
+    return absl::UnavailableError("the database cannot be read (quick_check)");
+  }
+  if (report != "ok") {
     return absl::DataLossError("the database is damaged (quick_check)");
   }
   return absl::OkStatus();

@@ -98,7 +98,8 @@ class Database {
   // is returned.
   absl::Status Transaction(absl::FunctionRef<absl::Status()> body);
 
-  // DATA_LOSS when SQLite finds a damaged page or index.
+  // DATA_LOSS when SQLite finds a damaged page or index, UNAVAILABLE when it
+  // cannot read one.
   absl::Status QuickCheck();
 
   absl::StatusOr<int64_t> UserVersion();

@@ -631,6 +631,23 @@ TEST_F(SimulatedDiskTest, OneOperationFailsAndTheNextWorks) {
   EXPECT_EQ(LastOfAll().value(), 1);
 }
 
+TEST_F(SimulatedDiskTest, AFailingDiskIsNotADamagedFile) {
+  ASSERT_THAT(Open(), IsOk());
+  ASSERT_EQ(AddUntilError(1, 30), 29);
+  ASSERT_THAT(db_->Exec("DELETE FROM t WHERE batch>5"), IsOk());
+  int errors = 0;
+  for (uint64_t k = 1;; ++k) {
+    ASSERT_THAT(Open(), IsOk());
+    const uint64_t before = disk_->counters().reads;
+    disk_->FailRead(before + k);
+    const absl::Status status = db_->QuickCheck();
+    if (disk_->counters().reads < before + k) break;
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kUnavailable)) << k;
+    ++errors;
+  }
+  EXPECT_GT(errors, 5);
+}
+
 // Rollback journals, whose creation and deletion decide. Only EXTRA syncs the
 // folder after the deletion; with FULL, the last commit may be undone.
 TEST_F(SimulatedDiskTest, ARollbackJournalSurvivesEveryCrash) {
