@@ -124,14 +124,20 @@ std::vector<Shard> ShardFiller::Unfilled() const {
 }
 
 std::vector<routing::NodeId> ShardFiller::Able() const {
+  std::vector<routing::NodeId> able;
+  if (map_ == nullptr || unfilled_.empty()) return able;
+  // Usually a few shards name all there are: looking at thousands more, at
+  // every turn, would only be slow.
+  const size_t peers = map_->Peers().size();
   absl::flat_hash_set<routing::NodeId> wanted;
   for (const auto& [shard, compared] : unfilled_) {
     for (const routing::NodeId& member : map_->Members(shard)) {
-      if (!compared.filled.contains(member)) wanted.insert(member);
+      if (member != map_->self() && !compared.filled.contains(member)) {
+        wanted.insert(member);
+      }
     }
+    if (wanted.size() >= peers) break;
   }
-  std::vector<routing::NodeId> able;
-  if (map_ == nullptr) return able;
   for (const routing::NodeId& peer : map_->Peers()) {
     if (wanted.contains(peer)) able.push_back(peer);
   }

@@ -54,7 +54,16 @@ class SimulatedNetwork::Core : public std::enable_shared_from_this<Core> {
                  absl::Status here, absl::Status there);
 
   absl::Duration DrawDelay();
-  bool Reachable(const SimulatedHost& a, const SimulatedHost& b) const;
+  // The same for a call, which may have to wait for the end of a clog.
+  absl::Duration DrawDelay(const SimulatedHost& from, const SimulatedHost& to);
+  // In this direction.
+  bool Reaches(const SimulatedHost& from, const SimulatedHost& to) const;
+  // In both.
+  bool Reachable(const SimulatedHost& a, const SimulatedHost& b) const {
+    return Reaches(a, b) && Reaches(b, a);
+  }
+  void BreakUnreachableLinks();
+  void Resume(SimulatedHost& host);
   SimulatedHost* Find(const Endpoint& endpoint);
   void Observe(Kind kind, absl::string_view from, absl::string_view to,
                absl::string_view method, absl::string_view bytes) {
@@ -69,15 +78,24 @@ class SimulatedNetwork::Core : public std::enable_shared_from_this<Core> {
   std::map<std::string, std::unique_ptr<SimulatedHost>> hosts_;
   std::vector<std::weak_ptr<LinkPair>> links_;
   std::set<std::string> island_;
+  struct OneWay {
+    std::set<std::string> from;
+    std::set<std::string> to;
+  };
+  std::vector<OneWay> blocked_;
+  std::map<std::pair<std::string, std::string>, absl::Time> clogged_until_;
   absl::Duration min_delay_ = kDefaultMinDelay;
   absl::Duration mean_delay_ = kDefaultMeanDelay;
   double loss_ = 0;
+  double duplication_ = 0;
   Wiretap wiretap_;
   uint64_t frames_delivered_ = 0;
   uint64_t calls_made_ = 0;
 
  private:
   struct PendingCall;
+  void Finish(const std::shared_ptr<PendingCall>& call,
+              absl::StatusOr<std::string> result);
   void Arrive(std::shared_ptr<PendingCall> call, SimulatedHost& to,
               uint64_t to_life, bool lose_reply, std::string request);
   void SendReply(std::shared_ptr<PendingCall> call, SimulatedHost& to,
@@ -134,6 +152,8 @@ class SimulatedNetwork::Core::SimulatedHost final : public Host,
   const Peer peer_;  // what this host is to others
   Recorder* recorder_ = nullptr;
   bool crashed_ = false;
+  bool paused_ = false;
+  std::vector<Task> held_;  // while paused
   // Which process at this address: callbacks of an earlier one are dropped.
   uint64_t life_ = 0;
   std::map<std::string, Method, std::less<>> methods_;
@@ -221,10 +241,29 @@ absl::Duration SimulatedNetwork::Core::DrawDelay() {
   return min_delay_ + (mean_delay_ - min_delay_) * -std::log(1 - u);
 }
 
-bool SimulatedNetwork::Core::Reachable(const SimulatedHost& a,
-                                       const SimulatedHost& b) const {
-  return (island_.count(a.endpoint_.address) > 0) ==
-         (island_.count(b.endpoint_.address) > 0);
+absl::Duration SimulatedNetwork::Core::DrawDelay(const SimulatedHost& from,
+                                                 const SimulatedHost& to) {
+  const absl::Duration delay = DrawDelay();
+  if (clogged_until_.empty()) return delay;
+  const auto clog =
+      clogged_until_.find({from.endpoint_.address, to.endpoint_.address});
+  if (clog == clogged_until_.end()) return delay;
+  return std::max(delay, clog->second - executor_.clock().Now());
+}
+
+bool SimulatedNetwork::Core::Reaches(const SimulatedHost& from,
+                                     const SimulatedHost& to) const {
+  if ((island_.count(from.endpoint_.address) > 0) !=
+      (island_.count(to.endpoint_.address) > 0)) {
+    return false;
+  }
+  for (const OneWay& way : blocked_) {
+    if (way.from.count(from.endpoint_.address) > 0 &&
+        way.to.count(to.endpoint_.address) > 0) {
+      return false;
+    }
+  }
+  return true;
 }
 
 SimulatedNetwork::Core::SimulatedHost* SimulatedNetwork::Core::Find(
@@ -247,16 +286,7 @@ void SimulatedNetwork::Core::Call(SimulatedHost& from, const Endpoint& endpoint,
   call->done = std::move(done);
 
   const auto finish = [this, call](absl::StatusOr<std::string> result) {
-    if (call->finished) return;
-    call->finished = true;
-    executor_.Cancel(call->deadline);
-    if (call->from->life_ != call->from_life) {
-      call->done = nullptr;
-      return;
-    }
-    if (result.ok()) call->from->Record("rpc-reply-in", *result);
-    Transport::CallDone done = std::move(call->done);
-    done(std::move(result));
+    Finish(call, std::move(result));
   };
   call->deadline = executor_.RunAfter(
       std::min(timeout, kMaxCallTimeout), [core = shared_from_this(), finish] {
@@ -267,16 +297,21 @@ void SimulatedNetwork::Core::Call(SimulatedHost& from, const Endpoint& endpoint,
 
   // All chances are drawn here, so that a run depends on the order of calls
   // alone.
-  const absl::Duration delay = DrawDelay();
+  SimulatedHost* const to = Find(endpoint);
+  const absl::Duration delay =
+      to == nullptr ? DrawDelay() : DrawDelay(from, *to);
   const bool lost = loss_ > 0 && random_.UnitDouble() < loss_;
   const bool lose_request = lost && random_.UnitDouble() < 0.5;
-  SimulatedHost* const to = Find(endpoint);
+  const bool twice =
+      to != nullptr && duplication_ > 0 && random_.UnitDouble() < duplication_;
+  const absl::Duration second_delay =
+      twice ? DrawDelay(from, *to) : absl::ZeroDuration();
   if (to == nullptr || to->crashed_ || !to->peer_.tls_key.has_value() ||
       lose_request) {
     After(delay, [finish] { finish(Unreachable()); });
     return;
   }
-  if (!Reachable(from, *to)) return;  // the deadline will tell
+  if (!Reaches(from, *to)) return;  // the deadline will tell
   if (to->endpoint_.tls_key != endpoint.tls_key) {
     After(delay, [finish] {
       finish(absl::UnavailableError("peer is not who the directory says"));
@@ -285,16 +320,51 @@ void SimulatedNetwork::Core::Call(SimulatedHost& from, const Endpoint& endpoint,
   }
   Observe(Kind::kRequest, from.endpoint_.address, endpoint.address, method,
           request);
+  if (twice) {
+    After(second_delay, [this, call, to, to_life = to->life_, lost, request] {
+      Arrive(call, *to, to_life, lost, request);
+    });
+  }
   After(delay, [this, call, to, to_life = to->life_, lost,
                 request = std::move(request)]() mutable {
     Arrive(std::move(call), *to, to_life, lost, std::move(request));
   });
 }
 
+void SimulatedNetwork::Core::Finish(const std::shared_ptr<PendingCall>& call,
+                                    absl::StatusOr<std::string> result) {
+  if (call->finished) return;
+  SimulatedHost& from = *call->from;
+  if (from.life_ != call->from_life) {
+    call->finished = true;
+    executor_.Cancel(call->deadline);
+    call->done = nullptr;
+    return;
+  }
+  if (from.paused_) {
+    from.held_.push_back([this, call, result = std::move(result)]() mutable {
+      Finish(call, std::move(result));
+    });
+    return;
+  }
+  call->finished = true;
+  executor_.Cancel(call->deadline);
+  if (result.ok()) from.Record("rpc-reply-in", *result);
+  Transport::CallDone done = std::move(call->done);
+  done(std::move(result));
+}
+
 void SimulatedNetwork::Core::Arrive(std::shared_ptr<PendingCall> call,
                                     SimulatedHost& to, uint64_t to_life,
                                     bool lose_reply, std::string request) {
-  if (to.life_ != to_life || !Reachable(*call->from, to)) return;
+  if (to.life_ != to_life || !Reaches(*call->from, to)) return;
+  if (to.paused_) {
+    to.held_.push_back([this, call = std::move(call), &to, to_life, lose_reply,
+                        request = std::move(request)]() mutable {
+      Arrive(std::move(call), to, to_life, lose_reply, std::move(request));
+    });
+    return;
+  }
   const auto found = to.methods_.find(call->method);
   absl::Status refusal;
   if (found == to.methods_.end()) {
@@ -348,8 +418,8 @@ void SimulatedNetwork::Core::SendReply(std::shared_ptr<PendingCall> call,
                                        SimulatedHost& to, uint64_t to_life,
                                        bool lose_reply,
                                        absl::StatusOr<std::string> reply) {
-  const absl::Duration delay = DrawDelay();
-  if (lose_reply || !Reachable(*call->from, to)) return;
+  const absl::Duration delay = DrawDelay(to, *call->from);
+  if (lose_reply || !Reaches(to, *call->from)) return;
   if (reply.ok()) {
     Observe(Kind::kReply, to.endpoint_.address, call->from->endpoint_.address,
             call->method, *reply);
@@ -357,17 +427,8 @@ void SimulatedNetwork::Core::SendReply(std::shared_ptr<PendingCall> call,
   After(delay, [this, call = std::move(call), host = &to, to_life,
                 reply = std::move(reply)]() mutable {
     // A process that died meanwhile took its connections along.
-    if (host->life_ != to_life || !Reachable(*call->from, *host)) return;
-    if (call->finished) return;
-    call->finished = true;
-    executor_.Cancel(call->deadline);
-    if (call->from->life_ != call->from_life) {
-      call->done = nullptr;
-      return;
-    }
-    if (reply.ok()) call->from->Record("rpc-reply-in", *reply);
-    Transport::CallDone done = std::move(call->done);
-    done(std::move(reply));
+    if (host->life_ != to_life || !Reaches(*host, *call->from)) return;
+    Finish(call, std::move(reply));
   });
 }
 
@@ -498,6 +559,8 @@ void SimulatedNetwork::Core::Crash(SimulatedHost& host) {
   if (host.crashed_) return;
   host.crashed_ = true;
   ++host.life_;
+  host.paused_ = false;
+  host.held_.clear();
   host.methods_.clear();
   host.acceptor_ = nullptr;
   for (const std::weak_ptr<LinkPair>& weak : links_) {
@@ -516,8 +579,20 @@ void SimulatedNetwork::Core::Restart(SimulatedHost& host) {
   host.crashed_ = false;
 }
 
+void SimulatedNetwork::Core::Resume(SimulatedHost& host) {
+  host.paused_ = false;
+  // In a task each, for any of them may end this process or pause it again.
+  for (Task& held : std::exchange(host.held_, {})) {
+    After(absl::ZeroDuration(), std::move(held));
+  }
+}
+
 void SimulatedNetwork::Core::Partition(const std::set<std::string>& island) {
   island_ = island;
+  BreakUnreachableLinks();
+}
+
+void SimulatedNetwork::Core::BreakUnreachableLinks() {
   for (const std::weak_ptr<LinkPair>& weak : links_) {
     const auto pair = weak.lock();
     if (pair == nullptr || !pair->connected) continue;
@@ -564,7 +639,35 @@ void SimulatedNetwork::Partition(const std::set<std::string>& addresses) {
   core_->Partition(addresses);
 }
 
-void SimulatedNetwork::Heal() { core_->Partition({}); }
+void SimulatedNetwork::Heal() {
+  core_->blocked_.clear();
+  core_->Partition({});
+}
+
+void SimulatedNetwork::SetDuplication(double probability) {
+  core_->duplication_ = probability;
+}
+
+void SimulatedNetwork::Clog(const std::string& from, const std::string& to,
+                            absl::Duration span) {
+  absl::Time& until = core_->clogged_until_[{from, to}];
+  until = std::max(until, core_->executor_.clock().Now() + span);
+}
+
+void SimulatedNetwork::Block(const std::set<std::string>& from,
+                             const std::set<std::string>& to) {
+  core_->blocked_.push_back({from, to});
+  core_->BreakUnreachableLinks();
+}
+
+void SimulatedNetwork::Pause(Host& host) {
+  auto& paused = static_cast<Core::SimulatedHost&>(host);
+  paused.paused_ = !paused.crashed_;
+}
+
+void SimulatedNetwork::Resume(Host& host) {
+  core_->Resume(static_cast<Core::SimulatedHost&>(host));
+}
 
 void SimulatedNetwork::Crash(Host& host) {
   core_->Crash(static_cast<Core::SimulatedHost&>(host));

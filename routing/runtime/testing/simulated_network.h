@@ -1,5 +1,6 @@
 // A network of any number of hosts in one thread of virtual time, with delay,
-// loss, partitions and crashes: the Transport and Server of tests.
+// loss, duplicates, clogs, partitions, pauses and crashes: the Transport and
+// Server of tests.
 //
 // A pure function of the random seed and of what the hosts do. Links are
 // reliable and in order until they break, as TCP is; calls may be lost.
@@ -76,6 +77,28 @@ class SimulatedNetwork {
   // (UNAVAILABLE after one way's delay), half its reply (DEADLINE_EXCEEDED:
   // the peer has done the work).
   void SetLoss(double probability);
+
+  // Each call's request arrives a second time with this probability, after a
+  // delay of its own; the first reply counts.
+  void SetDuplication(double probability);
+
+  // What `from` sends to `to` within `span` arrives at its end at the soonest.
+  // Calls alone; a link keeps its order anyway.
+  void Clog(const std::string& from, const std::string& to,
+            absl::Duration span);
+
+  // From now on nothing that one of `from` sends reaches one of `to`, while the
+  // other direction works: calls run into their deadline, the work done or
+  // not. Links between the two break as in a partition. Adds to what is blocked
+  // already; Heal() ends all of it.
+  void Block(const std::set<std::string>& from,
+             const std::set<std::string>& to);
+
+  // The process at `host` stands still: what reaches it, deadlines of its own
+  // calls included, is held until it resumes or crashes. Links are not held.
+  // Timers are the business of the host's executor.
+  void Pause(Host& host);
+  void Resume(Host& host);
 
   // Each of `addresses` reaches only others of them, the rest only the rest.
   // Calls across run into their deadline; links across break on both sides,

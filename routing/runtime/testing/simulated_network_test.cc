@@ -208,6 +208,84 @@ TEST_F(SimulatedNetworkTest, HostsOnTheSameSideOfAPartitionReachEachOther) {
   EXPECT_THAT(CallB(), IsOkAndHolds("x"));
 }
 
+TEST_F(SimulatedNetworkTest, DuplicatedRequestIsHandledTwiceAndAnsweredOnce) {
+  HandleEcho(b_);
+  network_.SetDuplication(1);
+  EXPECT_THAT(CallB(), IsOkAndHolds("x"));
+  executor_.RunFor(absl::Seconds(5));
+  EXPECT_EQ(handled_, 2);
+}
+
+TEST_F(SimulatedNetworkTest, BlockedRequestIsNeverHandled) {
+  HandleEcho(b_);
+  network_.Block({"sim:a"}, {"sim:b"});
+  EXPECT_THAT(CallB(), StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_EQ(handled_, 0);
+  network_.Heal();
+  EXPECT_THAT(CallB(), IsOkAndHolds("x"));
+}
+
+TEST_F(SimulatedNetworkTest, BlockedReplyIsLostAfterTheWorkIsDone) {
+  HandleEcho(b_);
+  network_.Block({"sim:b"}, {"sim:a"});
+  EXPECT_THAT(CallB(), StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_EQ(handled_, 1);
+}
+
+TEST_F(SimulatedNetworkTest, LinkBreaksWhereOneDirectionIsBlocked) {
+  Link();
+  network_.Block({"sim:b"}, {"sim:a"});
+  executor_.RunFor(2 * SimulatedNetwork::kPartitionNotice);
+  EXPECT_EQ(a_end_.closed.size(), 1u);
+  EXPECT_EQ(b_end_.closed.size(), 1u);
+}
+
+TEST_F(SimulatedNetworkTest, CloggedCallArrivesAtTheEndOfTheClog) {
+  HandleEcho(b_);
+  network_.SetDelay(absl::Milliseconds(30), absl::Milliseconds(30));
+  network_.Clog("sim:a", "sim:b", absl::Seconds(2));
+  const absl::Time start = clock_.Now();
+  EXPECT_THAT(CallB(), IsOkAndHolds("x"));
+  EXPECT_EQ(clock_.Now() - start, absl::Seconds(2) + absl::Milliseconds(30));
+  EXPECT_THAT(CallB(), IsOkAndHolds("x"));
+  EXPECT_EQ(clock_.Now() - start, absl::Seconds(2) + absl::Milliseconds(90));
+}
+
+TEST_F(SimulatedNetworkTest, PausedHostDoesItsWorkWhenItResumes) {
+  HandleEcho(b_);
+  network_.Pause(b_);
+  EXPECT_THAT(CallB(), StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_EQ(handled_, 0);
+  network_.Resume(b_);
+  executor_.RunFor(absl::Seconds(1));
+  EXPECT_EQ(handled_, 1);
+  EXPECT_THAT(CallB(), IsOkAndHolds("x"));
+}
+
+TEST_F(SimulatedNetworkTest, PausedCallerHearsWhatEndedMeanwhileWhenItResumes) {
+  HandleEcho(b_);
+  int ended = 0;
+  a_.transport().Call(b_.endpoint(), kEcho, "x", kTimeout,
+                      [&](absl::StatusOr<std::string>) { ++ended; });
+  network_.Pause(a_);
+  executor_.RunFor(absl::Minutes(1));
+  EXPECT_EQ(ended, 0);
+  network_.Resume(a_);
+  executor_.RunUntilIdle();
+  EXPECT_EQ(ended, 1);
+}
+
+TEST_F(SimulatedNetworkTest, CrashWhilePausedDropsWhatWasHeld) {
+  HandleEcho(b_);
+  network_.Pause(b_);
+  EXPECT_THAT(CallB(), StatusIs(absl::StatusCode::kDeadlineExceeded));
+  network_.Restart(b_);
+  HandleEcho(b_);
+  executor_.RunFor(absl::Minutes(1));
+  EXPECT_EQ(handled_, 0);
+  EXPECT_THAT(CallB(), IsOkAndHolds("x"));
+}
+
 TEST_F(SimulatedNetworkTest, LinkAcrossAPartitionBreaksOnBothSides) {
   Link();
   network_.Partition({"sim:b"});

@@ -1,0 +1,79 @@
+#include "tools/simnet/swarm/bugs.h"
+
+#include <algorithm>
+#include <map>
+
+#include "absl/strings/str_format.h"
+#include "tools/simnet/swarm/simulation.h"
+
+namespace messenger::simnet {
+
+using swarm::PlantedBug;
+
+const std::vector<PlantedBugName>& AllBugs() {
+  static const auto& bugs = *new std::vector<PlantedBugName>{
+      {PlantedBug::kHintDropped, "hint_dropped"},
+      {PlantedBug::kRepairChecksFreshness, "repair_checks_freshness"},
+      {PlantedBug::kReadyBeforePull, "ready_before_pull"},
+      {PlantedBug::kForeignRowsKept, "foreign_rows_kept"},
+      {PlantedBug::kForeignErasedAtOnce, "foreign_erased_at_once"},
+      {PlantedBug::kNoTombstoneExchange, "no_tombstone_exchange"},
+      {PlantedBug::kRepairIgnoresQuota, "repair_ignores_quota"},
+      {PlantedBug::kEarlyGc, "early_gc"},
+  };
+  return bugs;
+}
+
+const PlantedBugName* FindBug(absl::string_view name) {
+  for (const PlantedBugName& bug : AllBugs()) {
+    if (bug.name == name) return &bug;
+  }
+  return nullptr;
+}
+
+BugSearch SearchBug(PlantedBug bug, SimulationOptions options,
+                    uint64_t first_seed, uint64_t most_seeds) {
+  options.bug = bug;
+  BugSearch search;
+  for (uint64_t seed = first_seed; search.seeds < most_seeds; ++seed) {
+    ++search.seeds;
+    const RunResult run = Simulate(seed, options);
+    if (run.violations.empty()) continue;
+    search.found = true;
+    search.check = run.violations.front().check;
+    break;
+  }
+  return search;
+}
+
+bool FindAllBugs(const SimulationOptions& options, uint64_t first_seed,
+                 int most_seeds, std::ostream& out) {
+  constexpr int kSearches = 3;
+  constexpr uint64_t kApart = 10'000;
+  bool all = true;
+  out << absl::StrFormat("%-28s %-6s %-8s %s\n", "bug", "found", "seeds",
+                         "checks");
+  for (const PlantedBugName& bug : AllBugs()) {
+    std::vector<uint64_t> seeds;
+    std::map<std::string, int> checks;
+    int found = 0;
+    for (uint64_t i = 0; i < kSearches; ++i) {
+      const BugSearch search =
+          SearchBug(bug.bug, options, first_seed + i * kApart,
+                    static_cast<uint64_t>(most_seeds));
+      found += search.found;
+      seeds.push_back(search.seeds);
+      if (search.found) ++checks[search.check];
+    }
+    std::sort(seeds.begin(), seeds.end());
+    std::string names;
+    for (const auto& [check, times] : checks) names += check + " ";
+    out << absl::StrFormat("%-28s %d/%d    %-8d %s\n", bug.name, found,
+                           kSearches, seeds[kSearches / 2], names);
+    out.flush();
+    all &= found == kSearches;
+  }
+  return all;
+}
+
+}  // namespace messenger::simnet

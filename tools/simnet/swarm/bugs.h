@@ -1,0 +1,41 @@
+// The planted bugs, and how long the simulator takes to find them. One that it
+// does not find shows that the simulator is too weak.
+
+#ifndef TOOLS_SIMNET_SWARM_BUGS_H_
+#define TOOLS_SIMNET_SWARM_BUGS_H_
+
+#include <cstdint>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "swarm/repair/planted_bug.h"
+#include "tools/simnet/swarm/plan.h"
+
+namespace messenger::simnet {
+
+struct PlantedBugName {
+  swarm::PlantedBug bug;
+  absl::string_view name;
+};
+
+const std::vector<PlantedBugName>& AllBugs();
+// Null if there is none of that name.
+const PlantedBugName* FindBug(absl::string_view name);
+
+struct BugSearch {
+  bool found = false;
+  uint64_t seeds = 0;  // until found, or tried
+  std::string check;   // that found it
+};
+BugSearch SearchBug(swarm::PlantedBug bug, SimulationOptions options,
+                    uint64_t first_seed, uint64_t most_seeds);
+
+// From three first seeds each; prints a table. False if one was not found.
+bool FindAllBugs(const SimulationOptions& options, uint64_t first_seed,
+                 int most_seeds, std::ostream& out);
+
+}  // namespace messenger::simnet
+
+#endif  // TOOLS_SIMNET_SWARM_BUGS_H_

@@ -1,0 +1,281 @@
+#include "tools/simnet/swarm/simulation.h"
+
+#include <algorithm>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "swarm/auth/item.h"
+#include "swarm/auth/limits.h"
+#include "tools/simnet/swarm/nemesis.h"
+
+namespace messenger::simnet {
+namespace {
+
+constexpr absl::Duration kSample = absl::Seconds(30);
+constexpr absl::Duration kDrain = absl::Minutes(10);
+// With evictions and changes of members before.
+constexpr absl::Duration kLongestHealing = absl::Minutes(40);
+constexpr absl::Duration kFinalReading = absl::Minutes(10);
+// Of what ends sooner members may think differently.
+constexpr absl::Duration kExpiryEdge = absl::Seconds(300);
+
+class Simulation {
+ public:
+  Simulation(uint64_t seed, const SimulationOptions& options)
+      : plan_(Plan::Draw(seed, options)),
+        ledger_(RulesOf(plan_)),
+        world_(plan_, probes_),
+        traffic_(world_, ledger_),
+        nemesis_(world_, traffic_, ledger_) {
+    world_.set_reply_filter([this](World::Node& node, std::string& reply) {
+      traffic_.Lie(node, reply);
+    });
+  }
+
+  RunResult Run() {
+    const absl::Time start = world_.Now();
+    world_.executor().RunAfter(kSample, [this] { Sample(); });
+    nemesis_.Start();
+    world_.executor().RunFor(plan_.options.span);
+    working_ = false;
+    Heal();
+    RunResult result;
+    result.simulated = world_.Now() - start;
+    world_.CollectProbes();
+    result.seed = plan_.seed;
+    result.plan = plan_.ToString();
+    result.violations = ledger_.violations();
+    result.ledger = ledger_.figures();
+    result.traffic = traffic_.figures();
+    result.repair = world_.totals();
+    result.faults = nemesis_.injected();
+    result.probes = probes_;
+    result.recovery = recovery_;
+    result.transitions = world_.transitions_completed();
+    result.calls = world_.network().calls_made();
+    result.bytes = world_.bytes_sent();
+    result.trace_hash = world_.trace_hash();
+    return result;
+  }
+
+ private:
+  static Ledger::Rules RulesOf(const Plan& plan) {
+    Ledger::Rules rules;
+    rules.clock_error = 2 * plan.clock_skew + plan.largest_jump +
+                        plan.options.span * (2 * plan.drift_ppm / 1e6);
+    for (const Liar liar : plan.liars) {
+      rules.hiding_members |= liar == Liar::kDrops || liar == Liar::kHides ||
+                              liar == Liar::kStale || liar == Liar::kCorrupts;
+      if (liar == Liar::kTime) rules.late_error = absl::Hours(25);
+    }
+    return rules;
+  }
+
+  uint64_t EdgeMs() const {
+    return static_cast<uint64_t>(
+        absl::ToUnixMillis(world_.Now() + kExpiryEdge));
+  }
+  std::string Name(const swarm::ObjectId& id) const {
+    return absl::BytesToHexString(id.bytes().substr(0, 4));
+  }
+  bool Honest(int i) const { return world_.node(i).liar == Liar::kHonest; }
+
+  // What must hold at every instant.
+  void Sample() {
+    if (!working_) return;
+    world_.executor().RunAfter(kSample, [this] { Sample(); });
+    bool all_run = true;
+    for (int i = 0; i < world_.nodes(); ++i) {
+      all_run &= world_.node(i).running() || world_.node(i).lost;
+    }
+    const std::vector<swarm::MailboxAddress> mailboxes = traffic_.mailboxes();
+    // I1: what was sent is on a disk. A disk without a process cannot be read.
+    for (const swarm::MessageId& id :
+         all_run ? ledger_.MessagesThatMustExist(world_.Now())
+                 : std::vector<swarm::MessageId>()) {
+      const swarm::ItemKey key{
+          .kind = swarm::ItemKind::kMessage,
+          .shard = swarm::ShardOf(mailboxes[ledger_.Find(id)->mailbox]),
+          .id = id};
+      bool held = false;
+      for (int i = 0; i < world_.nodes() && !held; ++i) {
+        held = Honest(i) && world_.Holds(i, key);
+      }
+      if (!held) {
+        const Ledger::Message& message = *ledger_.Find(id);
+        ledger_.Violate(
+            "vanished",
+            absl::StrCat(Name(id), " of mailbox ", message.mailbox,
+                         " is on no disk ",
+                         absl::FormatDuration(world_.Now() - message.sent),
+                         " after it was sent, ",
+                         absl::FormatDuration(message.expiry - world_.Now()),
+                         " before its end"));
+      }
+    }
+    // I8: no mailbox takes more than its share, whoever brings it.
+    for (int i = 0; i < world_.nodes(); ++i) {
+      const swarm::MessageStore* store = world_.node(i).disk->store();
+      if (store == nullptr || !Honest(i)) continue;
+      for (size_t m = 0; m < mailboxes.size(); m += 2) {
+        const swarm::MailboxUsage usage = store->Usage(mailboxes[m]);
+        if (usage.messages > swarm::WithPeerSlack(swarm::kStrangerMessages) ||
+            usage.bytes > swarm::WithPeerSlack(swarm::kStrangerBytes)) {
+          ledger_.Violate(
+              "quota", absl::StrCat(usage.messages, " messages in an inbox"));
+        }
+      }
+    }
+  }
+
+  void Heal() {
+    const absl::Time healed = world_.Now();
+    nemesis_.HealAll();
+    traffic_.EndOfWork();
+    routing::SimulatedExecutor& executor = world_.executor();
+    if (!executor.RunUntil([&] { return traffic_.waiting() == 0; }, kDrain)) {
+      ledger_.Violate("stuck", absl::StrCat(traffic_.waiting(),
+                                            " messages wait in outboxes"));
+    }
+    // I3: equal within two minutes of quiet.
+    const absl::Time limit = world_.Now() + kLongestHealing;
+    absl::Time quiet = healed;
+    std::string difference;
+    while (true) {
+      executor.RunFor(absl::Seconds(2));
+      quiet = std::max(
+          {healed, traffic_.last_confirmed(), world_.last_membership_change()});
+      difference = Difference();
+      if (difference.empty()) break;
+      const bool patient = world_.in_transition() && world_.Now() < limit;
+      if (!patient && world_.Now() > quiet + kConvergence) {
+        ledger_.Violate("diverged",
+                        absl::StrCat(difference, " ",
+                                     absl::FormatDuration(world_.Now() - quiet),
+                                     " after everything was quiet"));
+        break;
+      }
+    }
+    recovery_ = world_.Now() - quiet;
+    // Each sees who runs.
+    executor.RunFor(plan_.voting_interval + plan_.directory_delay +
+                    absl::Seconds(20));
+    traffic_.ReadAllAfresh();
+    if (!executor.RunUntil([&] { return traffic_.all_read(); },
+                           kFinalReading)) {
+      ledger_.Violate("unreadable",
+                      absl::StrCat("mailboxes ", traffic_.Unread()));
+    }
+    if (difference.empty()) CheckDisks();
+  }
+
+  // Why the members are not equal yet; empty: they are.
+  std::string Difference() const {
+    if (world_.in_transition()) return "a change of members is under way";
+    std::set<swarm::Shard> shards;
+    for (const swarm::MailboxAddress& mailbox : traffic_.mailboxes()) {
+      shards.insert(swarm::ShardOf(mailbox));
+    }
+    const uint64_t from_ms = EdgeMs();
+    for (const swarm::Shard shard : shards) {
+      const std::vector<swarm::ItemEntry>* first = nullptr;
+      std::vector<swarm::ItemEntry> entries, others;
+      for (const routing::NodeId& id :
+           world_.placement().MembersOf(shard).all) {
+        const int i = world_.IndexOf(id);
+        if (!Honest(i) || world_.node(i).lost) continue;
+        if (!world_.node(i).running()) {
+          return absl::StrCat("node ", i, " does not run");
+        }
+        if (!plan_.options.baseline &&
+            !world_.node(i).process->repair().Holds(shard)) {
+          return absl::StrCat("node ", i, " is filling shard ", shard);
+        }
+        if (first == nullptr) {
+          entries = world_.Entries(i, shard, from_ms);
+          first = &entries;
+          continue;
+        }
+        others = world_.Entries(i, shard, from_ms);
+        if (others != entries) {
+          return absl::StrCat("node ", i, " differs in shard ", shard, ": ",
+                              others.size(), " items, another has ",
+                              entries.size(), ",");
+        }
+      }
+    }
+    return "";
+  }
+
+  // What must be on the disks of members that are equal.
+  void CheckDisks() {
+    const std::vector<swarm::MailboxAddress> mailboxes = traffic_.mailboxes();
+    const absl::Time now = world_.Now();
+    const size_t quorum = static_cast<size_t>(plan_.write_quorum());
+    std::vector<swarm::MessageId> ids;
+    for (const auto& [id, message] : ledger_.messages()) ids.push_back(id);
+    std::sort(ids.begin(), ids.end());
+    for (const swarm::MessageId& id : ids) {
+      const Ledger::Message& message = *ledger_.Find(id);
+      const swarm::ItemKey key{
+          .kind = swarm::ItemKind::kMessage,
+          .shard = swarm::ShardOf(mailboxes[message.mailbox]),
+          .id = id};
+      size_t holding = 0, liars = 0;
+      for (const routing::NodeId& node :
+           world_.placement().MembersOf(key.shard).serving) {
+        const int i = world_.IndexOf(node);
+        liars += !Honest(i);
+        holding += Honest(i) && world_.Holds(i, key);
+      }
+      if (ledger_.MustExist(message, now + kExpiryEdge) &&
+          holding + liars < quorum) {
+        ledger_.Violate("under_replicated",
+                        absl::StrCat(Name(id), " is on ", holding, " disks"));
+      }
+      if (holding > 0 && message.must_end + absl::Minutes(3) < now) {
+        ledger_.Violate("resurrected",
+                        absl::StrCat(Name(id), " is on ", holding, " disks"));
+      }
+    }
+    // I12: digests are what the items add up to.
+    for (int i = 0; i < world_.nodes(); ++i) {
+      const swarm::MessageStore* store = world_.node(i).disk->store();
+      if (store == nullptr) continue;
+      for (const swarm::Shard shard : store->Shards()) {
+        for (const swarm::WindowSummary& window : store->Windows(shard, 0)) {
+          swarm::SetDigest digest;
+          const auto entries = store->Entries(shard, window.window);
+          if (!entries.ok()) continue;
+          for (const swarm::ItemEntry& entry : *entries) digest.Add(entry);
+          if (digest != window.digest || entries->size() != window.count) {
+            ledger_.Violate("digest",
+                            absl::StrCat("node ", i, " shard ", shard));
+          }
+        }
+      }
+    }
+  }
+
+  const Plan plan_;
+  Probes probes_;
+  Ledger ledger_;
+  World world_;
+  Traffic traffic_;
+  Nemesis nemesis_;
+  bool working_ = true;
+  absl::Duration recovery_;
+};
+
+}  // namespace
+
+RunResult Simulate(uint64_t seed, const SimulationOptions& options) {
+  // Large, and what hangs in it points to it.
+  const auto simulation = std::make_unique<Simulation>(seed, options);
+  return simulation->Run();
+}
+
+}  // namespace messenger::simnet

@@ -1,0 +1,118 @@
+// Runs the swarm simulator (README.md).
+//
+//   swarm_sim --seeds=1..200
+//   swarm_sim --seeds=17 --store=sqlite -v
+//   swarm_sim --seeds=1..200 --baseline
+//   swarm_sim --bugs
+
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <iostream>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/flags/flag.h"
+#include "absl/flags/parse.h"
+#include "absl/flags/usage.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/time.h"
+#include "tools/simnet/swarm/bugs.h"
+#include "tools/simnet/swarm/plan.h"
+#include "tools/simnet/swarm/report.h"
+#include "tools/simnet/swarm/simulation.h"
+
+ABSL_FLAG(std::string, seeds, "1..20", "one seed, or first..last");
+ABSL_FLAG(double, hours, 1.0 / 3, "simulated hours of faults in each run");
+ABSL_FLAG(std::string, store, "sqlite", "memory (quick) or sqlite");
+ABSL_FLAG(bool, calm, false, "no faults at all");
+ABSL_FLAG(bool, baseline, false,
+          "the rules of a store without quorums, hints and repair");
+ABSL_FLAG(std::string, bug, "", "a planted bug");
+ABSL_FLAG(bool, bugs, false, "find every planted bug, and say how soon");
+ABSL_FLAG(int, most_seeds, 500, "with --bugs: seeds after which to give up");
+ABSL_FLAG(bool, need_probes, false, "fail if a probe was never hit");
+ABSL_FLAG(bool, v, false, "a line for each run");
+
+namespace messenger::simnet {
+namespace {
+
+std::string Replay(const RunResult& run) {
+  return absl::StrCat(
+      "swarm_sim --seeds=", run.seed, " --store=", absl::GetFlag(FLAGS_store),
+      " --hours=", absl::GetFlag(FLAGS_hours),
+      absl::GetFlag(FLAGS_baseline) ? " --baseline" : "",
+      absl::GetFlag(FLAGS_bug).empty() ? ""
+                                       : " --bug=" + absl::GetFlag(FLAGS_bug));
+}
+
+int Main() {
+  SimulationOptions options;
+  options.sqlite = absl::GetFlag(FLAGS_store) == "sqlite";
+  options.span = absl::Hours(absl::GetFlag(FLAGS_hours));
+  options.calm = absl::GetFlag(FLAGS_calm);
+  options.baseline = absl::GetFlag(FLAGS_baseline);
+  if (!absl::GetFlag(FLAGS_bug).empty()) {
+    const PlantedBugName* bug = FindBug(absl::GetFlag(FLAGS_bug));
+    if (bug == nullptr) {
+      std::cerr << "there is no such bug" << std::endl;
+      return 2;
+    }
+    options.bug = bug->bug;
+  }
+  const std::vector<std::string> range =
+      absl::StrSplit(absl::GetFlag(FLAGS_seeds), "..");
+  uint64_t first = 0, last = 0;
+  if (!absl::SimpleAtoi(range.front(), &first) ||
+      !absl::SimpleAtoi(range.back(), &last)) {
+    std::cerr << "--seeds=A or A..B" << std::endl;
+    return 2;
+  }
+  if (absl::GetFlag(FLAGS_bugs)) {
+    return FindAllBugs(options, first, absl::GetFlag(FLAGS_most_seeds),
+                       std::cout)
+               ? 0
+               : 1;
+  }
+  Report report;
+  for (uint64_t seed = first; seed <= last; ++seed) {
+    RunResult run = Simulate(seed, options);
+    if (seed % 50 == 0 &&
+        Simulate(seed, options).trace_hash != run.trace_hash) {
+      run.violations.push_back({"trace", "the same seed ran differently"});
+    }
+    report.Add(run);
+    if (!run.violations.empty() || absl::GetFlag(FLAGS_v)) {
+      std::cout << (run.violations.empty() ? "ok   " : "FAIL ") << "seed "
+                << run.seed << " acked " << run.ledger.sent << " of "
+                << run.ledger.begun << " recovery "
+                << absl::FormatDuration(run.recovery) << " simulated "
+                << absl::FormatDuration(run.simulated) << " " << run.plan
+                << "\n";
+      for (const Violation& violation : run.violations) {
+        std::cout << "  " << violation.check << ": " << violation.detail
+                  << "\n";
+      }
+      if (!run.violations.empty()) {
+        std::cout << "  replay: " << Replay(run) << std::endl;
+      }
+    }
+  }
+  std::cout << report.ToString();
+  if (absl::GetFlag(FLAGS_baseline)) return 0;
+  if (report.failed_runs() > 0) return 1;
+  return absl::GetFlag(FLAGS_need_probes) && !report.probes().Missed().empty();
+}
+
+}  // namespace
+}  // namespace messenger::simnet
+
+int main(int argc, char** argv) {
+  absl::SetProgramUsageMessage("Simulates swarms under faults.");
+  absl::ParseCommandLine(argc, argv);
+  return messenger::simnet::Main();
+}
