@@ -34,9 +34,9 @@ ABSL_FLAG(std::string, data_dir, "",
           "directory of this process's keys and messages; must exist");
 ABSL_FLAG(std::string, listen, "127.0.0.1:0",
           "IP literal and port to listen on; port 0 takes any free one");
-ABSL_FLAG(std::string, advertise_ip, "",
-          "IP literal by which others reach this node, if it is not the one "
-          "it listens on");
+ABSL_FLAG(std::string, advertise_address, "",
+          "IP literal and port by which others reach this node, where that is "
+          "not the address it listens on: port forwarding, a proxy in front");
 ABSL_FLAG(std::string, network_file, "",
           "which network to join; may appear after the start");
 ABSL_FLAG(std::string, router_public_file, "",
@@ -164,7 +164,7 @@ int Main() {
       StorageProcess::Create(
           {.data_directory = absl::GetFlag(FLAGS_data_dir),
            .listen_address = absl::GetFlag(FLAGS_listen),
-           .advertised_ip = absl::GetFlag(FLAGS_advertise_ip),
+           .advertised_address = absl::GetFlag(FLAGS_advertise_address),
            .capacity_mib = CapacityMib(),
            .leaving = absl::GetFlag(FLAGS_leaving),
            .executor = loop,

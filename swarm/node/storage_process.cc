@@ -63,11 +63,6 @@ absl::StatusOr<crypto::SecretBytes<32>> LoadOrMakeSeed(const std::string& path,
   return seed;
 }
 
-// The port of "127.0.0.1:4001" or "[::1]:4001", with its colon.
-absl::string_view PortOf(absl::string_view address) {
-  return address.substr(address.rfind(':'));
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<StorageProcess>> StorageProcess::Create(
@@ -153,17 +148,15 @@ absl::Status StorageProcess::Listen() {
                   .max_concurrent = ReconcileResponder::kMaxConcurrent},
                  *server_);
   RETURN_IF_ERROR(server_->Start());
-  const std::string real = server_->address();
-  public_file_ = {
-      .storage = {.address =
-                      options_.advertised_ip.empty()
-                          ? real
-                          : absl::StrCat(options_.advertised_ip, PortOf(real)),
-                  .tls_key = tls_.key()},
-      .storage_key = storage_key_.public_key(),
-      .capacity_mib = options_.capacity_mib};
+  public_file_ = {.storage = {.address = options_.advertised_address.empty()
+                                             ? server_->address()
+                                             : options_.advertised_address,
+                              .tls_key = tls_.key()},
+                  .storage_key = storage_key_.public_key(),
+                  .capacity_mib = options_.capacity_mib};
   if (!routing::IsSocketAddress(public_file_.storage.address)) {
-    return absl::InvalidArgumentError("advertised address is no IP literal");
+    return absl::InvalidArgumentError(
+        "advertised address is no IP literal and port");
   }
   transport_ = std::make_unique<routing::GrpcTransport>(
       routing::GrpcTransport::Options{.executor = options_.executor,

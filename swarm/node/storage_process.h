@@ -42,8 +42,9 @@ class StorageProcess final {
   struct Options {
     std::string data_directory;  // exists
     std::string listen_address;  // IP literal and port; port 0: any
-    // IP literal by which others reach this node; empty: as it listens.
-    std::string advertised_ip;
+    // IP literal and port by which others reach this node; empty: as it
+    // listens.
+    std::string advertised_address;
     // What messages may take of the disk; 0: all there is.
     uint32_t capacity_mib = 0;
     // Tells the directory that this node is to leave.

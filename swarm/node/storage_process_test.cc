@@ -50,14 +50,16 @@ class StorageProcessTest : public ::testing::Test {
     std::filesystem::create_directories(path);
     return path;
   }
-  absl::StatusOr<std::unique_ptr<StorageProcess>> Create(int i) {
-    return StorageProcess::Create({.data_directory = Directory(i),
-                                   .listen_address = "127.0.0.1:0",
-                                   .advertised_ip = "",
-                                   .capacity_mib = 0,
-                                   .executor = loop_,
-                                   .clock = routing::SystemClock(),
-                                   .random = crypto::SystemRandom()});
+  absl::StatusOr<std::unique_ptr<StorageProcess>> Create(
+      int i, std::string advertised_address = "") {
+    return StorageProcess::Create(
+        {.data_directory = Directory(i),
+         .listen_address = "127.0.0.1:0",
+         .advertised_address = std::move(advertised_address),
+         .capacity_mib = 0,
+         .executor = loop_,
+         .clock = routing::SystemClock(),
+         .random = crypto::SystemRandom()});
   }
 
   routing::EventLoop loop_{routing::SystemClock()};
@@ -78,6 +80,14 @@ TEST_F(StorageProcessTest, SaysWhoAndWhereItIsAndKeepsItsKeys) {
   ASSERT_THAT(again, IsOk());
   EXPECT_EQ((*again)->public_file().storage_key, first.storage_key);
   EXPECT_EQ((*again)->public_file().storage.tls_key, first.storage.tls_key);
+}
+
+TEST_F(StorageProcessTest, TellsTheAddressThatOthersReachItBy) {
+  const auto process = Create(0, "192.0.2.1:443");
+  ASSERT_THAT(process, IsOk());
+  EXPECT_EQ((*process)->public_file().storage.address, "192.0.2.1:443");
+  EXPECT_THAT(Create(1, "192.0.2.1").status(),
+              StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
 TEST_F(StorageProcessTest, RefusesToStartOnADamagedStoreOrKey) {
