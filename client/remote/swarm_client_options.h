@@ -9,6 +9,19 @@
 
 namespace messenger::client {
 
+// Bugs to be found by simulations, as swarm/repair/planted_bug.h has them for
+// members. Nothing but a simulation chooses any but kNone.
+enum class PlantedClientBug {
+  kNone,
+  kOneReceiptIsEnough,
+  kReceiptsUnchecked,
+  kOneAnswerIsEnough,
+  kDuplicatesKept,
+  // One receipt and two answers are enough: how a store without quorums works,
+  // for comparison.
+  kBaseline,
+};
+
 struct SwarmClientOptions {
   // One request and its reply. Longer than a member waits for its peers.
   absl::Duration request_timeout = absl::Seconds(10);
@@ -46,6 +59,9 @@ struct SwarmClientOptions {
 
   // What a waiting request may take beyond the time it waits.
   absl::Duration wait_margin = absl::Seconds(10);
+
+  // Simulations only.
+  PlantedClientBug bug = PlantedClientBug::kNone;
 };
 
 }  // namespace messenger::client

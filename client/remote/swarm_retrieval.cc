@@ -92,6 +92,9 @@ void SwarmRetrieval::AskForPage(const routing::NodeId& member) {
 void SwarmRetrieval::Take(MailboxPage page) {
   for (RetrievedMessage& message : page.messages) {
     const auto [it, fresh] = messages_.try_emplace(message.id);
+    if (!fresh && context_.options.bug == PlantedClientBug::kDuplicatesKept) {
+      outcome_.messages.push_back(it->second);
+    }
     if (!fresh) {
       it->second.Merge(std::move(message));
       continue;
@@ -160,6 +163,12 @@ void SwarmRetrieval::OnAnswer(const PageTerms& terms, MemberAnswer answer) {
 }
 
 bool SwarmRetrieval::Complete() const {
+  if (context_.options.bug == PlantedClientBug::kOneAnswerIsEnough) {
+    return !outcome_.answered.empty();
+  }
+  if (context_.options.bug == PlantedClientBug::kBaseline) {
+    return outcome_.answered.size() >= 2;
+  }
   return placement_ != nullptr &&
          placement_->HasReadQuorum(members_, outcome_.answered);
 }

@@ -65,7 +65,9 @@ StorageNode::StorageNode(const Options& options)
            .health = {
                .holds =
                    [this](Shard shard) {
-                     return options_.without_repair || repair_.Holds(shard);
+                     return options_.without_repair ||
+                            options_.bug == PlantedBug::kFillingAnswersReads ||
+                            repair_.Holds(shard);
                    },
                .filling =
                    [this] {
@@ -76,7 +78,8 @@ StorageNode::StorageNode(const Options& options)
                .on_damaged_item =
                    [this](const ItemKey& item) {
                      committer_.Submit(DropDamaged{item}, [](const auto&) {});
-                   }}}) {
+                   }},
+           .bug = options.bug}) {
   committer_.set_on_message(
       [this](const MailboxAddress& mailbox) { waiters_.Notify(mailbox); });
 }

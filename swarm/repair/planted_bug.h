@@ -25,6 +25,12 @@ enum class PlantedBug {
   kRepairIgnoresQuota,
   // ClusterClock lets things expire ten minutes early.
   kEarlyGc,
+  // A node that has not fetched everything answers reads all the same.
+  kFillingAnswersReads,
+  // Retrievals may be repeated.
+  kNoncesIgnored,
+  // Clients are served whoever holds their mailbox.
+  kMembershipUnchecked,
 };
 
 }  // namespace messenger::swarm

@@ -200,7 +200,10 @@ void StorageService::Handle(uint8_t service, std::string request,
 
 absl::Status StorageService::CheckMember(const MailboxAddress& mailbox,
                                          const Placement& placement) {
-  if (placement.IsMember(mailbox, options_.self)) return absl::OkStatus();
+  if (placement.IsMember(mailbox, options_.self) ||
+      options_.bug == PlantedBug::kMembershipUnchecked) {
+    return absl::OkStatus();
+  }
   return Refused(absl::StatusCode::kFailedPrecondition,
                  v1::Refusal::WRONG_SWARM, "the mailbox is in another swarm");
 }
@@ -338,6 +341,7 @@ absl::StatusOr<ValidRetrieval> StorageService::OpenRetrieval(
   RETURN_IF_ERROR(CheckHolds(mailbox));
   ASSIGN_OR_RETURN(ValidRetrieval retrieval,
                    ValidateRetrieve(request, options_.self, now));
+  if (options_.bug == PlantedBug::kNoncesIgnored) return retrieval;
   RETURN_IF_ERROR(nonces_.Use(
       retrieval.keys.read_key, retrieval.terms.nonce,
       absl::FromUnixMillis(static_cast<int64_t>(retrieval.terms.timestamp_ms)),

@@ -19,6 +19,7 @@
 #include "swarm/auth/item.h"
 #include "swarm/placement/current_placement.h"
 #include "swarm/proto/refusal.h"
+#include "swarm/repair/planted_bug.h"
 #include "swarm/replication/coordinator.h"
 #include "swarm/replication/local_replica.h"
 #include "swarm/service/mailbox_waiters.h"
@@ -77,6 +78,7 @@ class StorageService final : public routing::EndpointHandler {
     MailboxWaiters& waiters;
     const routing::Clock& clock;
     Health health;
+    PlantedBug bug = PlantedBug::kNone;
   };
 
   // All references must outlive the service.

@@ -8,19 +8,44 @@
 
 namespace messenger::simnet {
 
+using client::PlantedClientBug;
 using swarm::PlantedBug;
 
 const std::vector<PlantedBugName>& AllBugs() {
-  static const auto& bugs = *new std::vector<PlantedBugName>{
-      {PlantedBug::kHintDropped, "hint_dropped"},
-      {PlantedBug::kRepairChecksFreshness, "repair_checks_freshness"},
-      {PlantedBug::kReadyBeforePull, "ready_before_pull"},
-      {PlantedBug::kForeignRowsKept, "foreign_rows_kept"},
-      {PlantedBug::kForeignErasedAtOnce, "foreign_erased_at_once"},
-      {PlantedBug::kNoTombstoneExchange, "no_tombstone_exchange"},
-      {PlantedBug::kRepairIgnoresQuota, "repair_ignores_quota"},
-      {PlantedBug::kEarlyGc, "early_gc"},
-  };
+  static const auto& bugs = *new std::vector<PlantedBugName>([] {
+    std::vector<PlantedBugName> all;
+    const auto member = [&](absl::string_view name, PlantedBug bug) {
+      all.emplace_back().name = name;
+      all.back().bug = bug;
+    };
+    const auto client = [&](absl::string_view name, PlantedClientBug bug) {
+      all.emplace_back().name = name;
+      all.back().client_bug = bug;
+    };
+    const auto store = [&](absl::string_view name, StoreBug bug) {
+      all.emplace_back().name = name;
+      all.back().store_bug = bug;
+    };
+    member("hint_dropped", PlantedBug::kHintDropped);
+    member("repair_checks_freshness", PlantedBug::kRepairChecksFreshness);
+    member("ready_before_pull", PlantedBug::kReadyBeforePull);
+    member("foreign_rows_kept", PlantedBug::kForeignRowsKept);
+    member("foreign_erased_at_once", PlantedBug::kForeignErasedAtOnce);
+    member("no_tombstone_exchange", PlantedBug::kNoTombstoneExchange);
+    member("repair_ignores_quota", PlantedBug::kRepairIgnoresQuota);
+    member("early_gc", PlantedBug::kEarlyGc);
+    member("filling_answers_reads", PlantedBug::kFillingAnswersReads);
+    member("nonces_ignored", PlantedBug::kNoncesIgnored);
+    member("membership_unchecked", PlantedBug::kMembershipUnchecked);
+    client("one_receipt_is_enough", PlantedClientBug::kOneReceiptIsEnough);
+    client("receipts_unchecked", PlantedClientBug::kReceiptsUnchecked);
+    client("one_answer_is_enough", PlantedClientBug::kOneAnswerIsEnough);
+    client("duplicates_kept", PlantedClientBug::kDuplicatesKept);
+    store("ack_before_disk", StoreBug::kAckBeforeDisk);
+    store("deletions_forgotten", StoreBug::kDeletionsForgotten);
+    store("incarnation_kept", StoreBug::kIncarnationKept);
+    return all;
+  }());
   return bugs;
 }
 
@@ -31,9 +56,9 @@ const PlantedBugName* FindBug(absl::string_view name) {
   return nullptr;
 }
 
-BugSearch SearchBug(PlantedBug bug, SimulationOptions options,
+BugSearch SearchBug(const PlantedBugName& bug, SimulationOptions options,
                     uint64_t first_seed, uint64_t most_seeds) {
-  options.bug = bug;
+  bug.Plant(options);
   BugSearch search;
   for (uint64_t seed = first_seed; search.seeds < most_seeds; ++seed) {
     ++search.seeds;
@@ -58,9 +83,8 @@ bool FindAllBugs(const SimulationOptions& options, uint64_t first_seed,
     std::map<std::string, int> checks;
     int found = 0;
     for (uint64_t i = 0; i < kSearches; ++i) {
-      const BugSearch search =
-          SearchBug(bug.bug, options, first_seed + i * kApart,
-                    static_cast<uint64_t>(most_seeds));
+      const BugSearch search = SearchBug(bug, options, first_seed + i * kApart,
+                                         static_cast<uint64_t>(most_seeds));
       found += search.found;
       seeds.push_back(search.seeds);
       if (search.found) ++checks[search.check];

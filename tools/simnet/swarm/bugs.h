@@ -10,14 +10,23 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "client/remote/swarm_client_options.h"
 #include "swarm/repair/planted_bug.h"
 #include "tools/simnet/swarm/plan.h"
 
 namespace messenger::simnet {
 
 struct PlantedBugName {
-  swarm::PlantedBug bug;
   absl::string_view name;
+  swarm::PlantedBug bug = swarm::PlantedBug::kNone;
+  client::PlantedClientBug client_bug = client::PlantedClientBug::kNone;
+  StoreBug store_bug = StoreBug::kNone;
+
+  void Plant(SimulationOptions& options) const {
+    options.bug = bug;
+    options.client_bug = client_bug;
+    options.store_bug = store_bug;
+  }
 };
 
 const std::vector<PlantedBugName>& AllBugs();
@@ -29,7 +38,7 @@ struct BugSearch {
   uint64_t seeds = 0;  // until found, or tried
   std::string check;   // that found it
 };
-BugSearch SearchBug(swarm::PlantedBug bug, SimulationOptions options,
+BugSearch SearchBug(const PlantedBugName& bug, SimulationOptions options,
                     uint64_t first_seed, uint64_t most_seeds);
 
 // From three first seeds each; prints a table. False if one was not found.

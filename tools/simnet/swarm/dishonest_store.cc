@@ -1,6 +1,7 @@
 #include "tools/simnet/swarm/dishonest_store.h"
 
 #include <algorithm>
+#include <utility>
 #include <variant>
 
 namespace messenger::simnet {
@@ -13,11 +14,22 @@ bool IsHidden(const swarm::MessageId& id) { return (id.bytes()[0] & 1) != 0; }
 
 absl::StatusOr<std::vector<swarm::OpResult>> DishonestStore::Apply(
     absl::Span<const swarm::StoreOp> ops, uint64_t now_ms) {
-  if (liar_ != Liar::kDrops) return truth_.Apply(ops, now_ms);
+  if (bug_ == StoreBug::kAckBeforeDisk) {
+    const std::vector<swarm::StoreOp> behind = std::exchange(behind_, {});
+    if (!behind.empty()) truth_.Apply(behind, now_ms).IgnoreError();
+  }
+  if (liar_ != Liar::kDrops && bug_ == StoreBug::kNone) {
+    return truth_.Apply(ops, now_ms);
+  }
   std::vector<swarm::OpResult> results;
   for (const swarm::StoreOp& op : ops) {
-    if (std::holds_alternative<swarm::PutMessage>(op)) {
+    const bool put = std::holds_alternative<swarm::PutMessage>(op);
+    if ((put && liar_ == Liar::kDrops) ||
+        (put && bug_ == StoreBug::kAckBeforeDisk) ||
+        (bug_ == StoreBug::kDeletionsForgotten &&
+         std::holds_alternative<swarm::DeleteMessages>(op))) {
       lied_();
+      if (bug_ == StoreBug::kAckBeforeDisk) behind_.push_back(op);
       results.push_back(swarm::OpResult::kDone);
       continue;
     }

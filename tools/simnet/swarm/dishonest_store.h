@@ -1,6 +1,6 @@
 // The store of a member that lies: the node above it is the production code and
 // does not know. What it signs for it may not keep, what it has it may not
-// show. Thread-compatible.
+// show. Also the seat of planted bugs of disks. Thread-compatible.
 
 #ifndef TOOLS_SIMNET_SWARM_DISHONEST_STORE_H_
 #define TOOLS_SIMNET_SWARM_DISHONEST_STORE_H_
@@ -21,9 +21,9 @@ namespace messenger::simnet {
 class DishonestStore final : public swarm::MessageStore {
  public:
   // `truth` must outlive the store. `lied` is called for each lie.
-  DishonestStore(swarm::MessageStore& truth, Liar liar,
+  DishonestStore(swarm::MessageStore& truth, Liar liar, StoreBug bug,
                  std::function<void()> lied)
-      : truth_(truth), liar_(liar), lied_(std::move(lied)) {}
+      : truth_(truth), liar_(liar), bug_(bug), lied_(std::move(lied)) {}
 
   absl::StatusOr<std::vector<swarm::OpResult>> Apply(
       absl::Span<const swarm::StoreOp> ops, uint64_t now_ms) override;
@@ -81,7 +81,9 @@ class DishonestStore final : public swarm::MessageStore {
  private:
   swarm::MessageStore& truth_;
   const Liar liar_;
+  const StoreBug bug_;
   const std::function<void()> lied_;
+  std::vector<swarm::StoreOp> behind_;  // with kAckBeforeDisk
 };
 
 }  // namespace messenger::simnet

@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "crypto/random/testing/seeded_random.h"
 #include "routing/runtime/sqlite/testing/simulated_disk.h"
 #include "swarm/store/in_memory_store.h"
 #include "swarm/store/sqlite_store.h"
@@ -12,11 +13,14 @@ namespace {
 
 class MemoryDisk final : public NodeDisk {
  public:
-  explicit MemoryDisk(crypto::Random& random) : random_(random) {}
+  MemoryDisk(crypto::Random& random, bool keep_incarnation)
+      : random_(random), keep_incarnation_(keep_incarnation) {}
 
   absl::StatusOr<swarm::MessageStore*> Open() override {
     if (content_ == nullptr) {
-      content_ = std::make_unique<swarm::InMemoryStore>(random_);
+      crypto::SeededRandom same(1);
+      content_ = std::make_unique<swarm::InMemoryStore>(
+          keep_incarnation_ ? static_cast<crypto::Random&>(same) : random_);
     }
     open_ = true;
     return content_.get();
@@ -44,6 +48,7 @@ class MemoryDisk final : public NodeDisk {
 
  private:
   crypto::Random& random_;
+  const bool keep_incarnation_;
   std::unique_ptr<swarm::InMemoryStore> content_;
   bool open_ = false;
   Counters counters_;
@@ -51,17 +56,22 @@ class MemoryDisk final : public NodeDisk {
 
 class SqliteDisk final : public NodeDisk {
  public:
-  SqliteDisk(crypto::Random& random, const routing::Clock& clock)
-      : random_(random), clock_(clock), disk_(random, &clock) {}
+  SqliteDisk(crypto::Random& random, const routing::Clock& clock,
+             bool keep_incarnation)
+      : random_(random),
+        keep_incarnation_(keep_incarnation),
+        clock_(clock),
+        disk_(random, &clock) {}
 
   absl::StatusOr<swarm::MessageStore*> Open() override {
+    crypto::SeededRandom same(1);
     absl::StatusOr<std::unique_ptr<swarm::SqliteStore>> store =
         swarm::SqliteStore::Open(
             {.path = "/swarm.db",
              .capacity_bytes = 0,
              .vfs = disk_.name(),
              .now_ms = static_cast<uint64_t>(absl::ToUnixMillis(clock_.Now()))},
-            random_);
+            keep_incarnation_ ? static_cast<crypto::Random&>(same) : random_);
     if (!store.ok()) return store.status();
     store_ = *std::move(store);
     return store_.get();
@@ -104,6 +114,7 @@ class SqliteDisk final : public NodeDisk {
 
  private:
   crypto::Random& random_;
+  const bool keep_incarnation_;
   const routing::Clock& clock_;
   sqlite::SimulatedDisk disk_;
   std::unique_ptr<swarm::SqliteStore> store_;
@@ -112,12 +123,14 @@ class SqliteDisk final : public NodeDisk {
 }  // namespace
 
 std::unique_ptr<NodeDisk> MakeSqliteDisk(crypto::Random& random,
-                                         const routing::Clock& clock) {
-  return std::make_unique<SqliteDisk>(random, clock);
+                                         const routing::Clock& clock,
+                                         bool keep_incarnation) {
+  return std::make_unique<SqliteDisk>(random, clock, keep_incarnation);
 }
 
-std::unique_ptr<NodeDisk> MakeMemoryDisk(crypto::Random& random) {
-  return std::make_unique<MemoryDisk>(random);
+std::unique_ptr<NodeDisk> MakeMemoryDisk(crypto::Random& random,
+                                         bool keep_incarnation) {
+  return std::make_unique<MemoryDisk>(random, keep_incarnation);
 }
 
 }  // namespace messenger::simnet

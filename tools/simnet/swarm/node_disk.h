@@ -46,12 +46,16 @@ class NodeDisk {
   virtual Counters counters() const = 0;
 };
 
+// `keep_incarnation` plants a bug: a wiped store counts as the old one.
+//
 // A disk that never forgets what it was told: logic alone, and quick.
-std::unique_ptr<NodeDisk> MakeMemoryDisk(crypto::Random& random);
+std::unique_ptr<NodeDisk> MakeMemoryDisk(crypto::Random& random,
+                                         bool keep_incarnation);
 
 // The real SQLite on a SimulatedDisk.
 std::unique_ptr<NodeDisk> MakeSqliteDisk(crypto::Random& random,
-                                         const routing::Clock& clock);
+                                         const routing::Clock& clock,
+                                         bool keep_incarnation);
 
 }  // namespace messenger::simnet
 

@@ -14,6 +14,7 @@
 
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "client/remote/swarm_client_options.h"
 #include "swarm/repair/planted_bug.h"
 
 namespace messenger::simnet {
@@ -65,6 +66,14 @@ enum class Liar {
 };
 inline constexpr int kLiars = 9;
 
+// Bugs of disks, planted where a store meets its disk.
+enum class StoreBug {
+  kNone,
+  kAckBeforeDisk,       // a message is confirmed before it is on the disk
+  kDeletionsForgotten,  // a deletion is confirmed and not kept
+  kIncarnationKept,     // an empty store goes on under the old numbers
+};
+
 struct SimulationOptions {
   bool sqlite = false;
   // Of the safety phase.
@@ -75,6 +84,8 @@ struct SimulationOptions {
   // The rules of a store without quorums, hints and repair, for comparison.
   bool baseline = false;
   swarm::PlantedBug bug = swarm::PlantedBug::kNone;
+  client::PlantedClientBug client_bug = client::PlantedClientBug::kNone;
+  StoreBug store_bug = StoreBug::kNone;
 };
 
 struct Plan {

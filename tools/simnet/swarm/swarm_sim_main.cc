@@ -62,7 +62,7 @@ int Main() {
       std::cerr << "there is no such bug" << std::endl;
       return 2;
     }
-    options.bug = bug->bug;
+    bug->Plant(options);
   }
   const std::vector<std::string> range =
       absl::StrSplit(absl::GetFlag(FLAGS_seeds), "..");

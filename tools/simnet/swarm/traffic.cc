@@ -121,7 +121,10 @@ class Traffic::Requester final : public client::OnionRequester {
           if (reply.ok() && reply->size() > limit) {
             reply = absl::DeadlineExceededError("does not fit its cells");
           }
-          if (reply.ok() && record < kMaxRecorded) {
+          // Only what was carried out has used its nonce up.
+          swarm::v1::ClientResponse response;
+          if (reply.ok() && record < kMaxRecorded &&
+              response.ParseFromString(*reply) && response.code() == 0) {
             traffic_.recorded_[record].answered = true;
           }
           done(std::move(reply), route);
@@ -239,6 +242,10 @@ void Traffic::StartClient(Client& client) {
   client.requester = std::make_unique<Requester>(*this, client);
   client::SwarmClientOptions options;
   options.registration_bits = world_.consensus()->params().registration_bits;
+  options.bug = world_.plan().options.client_bug;
+  if (world_.plan().options.baseline) {
+    options.bug = client::PlantedClientBug::kBaseline;
+  }
   client.swarm = std::make_unique<client::SwarmClient>(
       *client.requester, *client.directory, *client.clock, *client.executor,
       *client.random, options, [this, &client] { FetchDirectory(client); });
@@ -413,7 +420,8 @@ void Traffic::CheckSent(Client& client, const Outgoing& message,
       const int i = world_.IndexOf(id);
       holding += world_.node(i).liar != Liar::kHonest ||
                  world_.node(i).last_destroyed >= message.begun ||
-                 world_.Holds(i, key);
+                 // It has gone down since, and cannot be asked.
+                 !world_.node(i).running() || world_.Holds(i, key);
     }
     if (holding < quorum) {
       ledger_.Violate("false_sent", absl::StrCat("told that W=", quorum,

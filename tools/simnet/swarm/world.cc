@@ -97,8 +97,9 @@ void World::AddNode(bool known) {
   node->host = &network_.AddHost(node->address, descriptor.storage.tls_key);
   // Nobody is there until the process starts.
   network_.Crash(*node->host);
-  node->disk = plan_.options.sqlite ? MakeSqliteDisk(disk_random_, clock_)
-                                    : MakeMemoryDisk(disk_random_);
+  const bool keep = plan_.options.store_bug == StoreBug::kIncarnationKept;
+  node->disk = plan_.options.sqlite ? MakeSqliteDisk(disk_random_, clock_, keep)
+                                    : MakeMemoryDisk(disk_random_, keep);
   const auto symmetric = [&](double largest) {
     return largest * (2 * disk_random_.UnitDouble() - 1);
   };
@@ -151,10 +152,15 @@ void World::Start(int i) {
     node.directory->Accept(node.directory_wire).IgnoreError();
   }
   swarm::MessageStore* used = *store;
-  if (node.liar == Liar::kDrops || node.liar == Liar::kHides ||
-      node.liar == Liar::kStale || node.liar == Liar::kCorrupts) {
+  const StoreBug bug = plan_.options.store_bug;
+  const bool lies = node.liar == Liar::kDrops || node.liar == Liar::kHides ||
+                    node.liar == Liar::kStale || node.liar == Liar::kCorrupts;
+  if (lies || bug == StoreBug::kAckBeforeDisk ||
+      bug == StoreBug::kDeletionsForgotten) {
     node.dishonest = std::make_unique<DishonestStore>(
-        **store, node.liar, [this, liar = node.liar] {
+        **store, node.liar, lies ? StoreBug::kNone : bug,
+        [this, liar = node.liar] {
+          if (liar == Liar::kHonest) return;
           probes_.Hit(liar == Liar::kDrops      ? Probe::kLiarDropped
                       : liar == Liar::kCorrupts ? Probe::kLiarCorrupted
                                                 : Probe::kLiarHid);
