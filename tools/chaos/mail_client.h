@@ -72,6 +72,8 @@ class MailClient final {
 
   routing::DirectoryClient& directory() { return directory_; }
   client::SwarmClient& swarm() { return swarm_; }
+  // Under the client's own rules: for those who keep none.
+  client::OnionRequester& requester() { return requester_; }
 
  private:
   routing::GrpcTransport transport_;
