@@ -200,6 +200,13 @@ class ChaosProxy::Core {
     ApplyRules();
     return last_id_;
   }
+  void AddRules(const std::vector<std::pair<PeerId, PeerId>>& from_to,
+                const LinkFaults& faults) {
+    for (const auto& [from, to] : from_to) {
+      rules_[++last_id_] = {from, to, faults};
+    }
+    ApplyRules();
+  }
   void RemoveRule(RuleId rule) {
     rules_.erase(rule);
     ApplyRules();
@@ -602,6 +609,11 @@ ChaosProxy::RuleId ChaosProxy::AddRule(PeerId from, PeerId to,
   RuleId rule = 0;
   core_->Do([&] { rule = core_->AddRule(from, to, faults); });
   return rule;
+}
+
+void ChaosProxy::AddRules(const std::vector<std::pair<PeerId, PeerId>>& from_to,
+                          const LinkFaults& faults) {
+  core_->Do([&] { core_->AddRules(from_to, faults); });
 }
 
 void ChaosProxy::RemoveRule(RuleId rule) {

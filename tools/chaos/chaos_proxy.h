@@ -20,6 +20,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -93,6 +95,9 @@ class ChaosProxy final {
   // Faults of what flows from one peer to another, whoever opened the
   // connection; either may be kAnyPeer. They last until removed.
   RuleId AddRule(PeerId from, PeerId to, const LinkFaults& faults);
+  // The same faults for many directions at one moment.
+  void AddRules(const std::vector<std::pair<PeerId, PeerId>>& from_to,
+                const LinkFaults& faults);
   void RemoveRule(RuleId rule);
   void RemoveAllRules();
 

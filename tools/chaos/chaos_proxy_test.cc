@@ -329,7 +329,7 @@ TEST_F(ChaosProxyTest, StaysOnLoopback) {
 TEST(ConnectionOwnerTest, FindsWhoOpenedAConnection) {
   Socket server;
   server.Bind();
-  ASSERT_EQ(listen(server.fd(), 1), 0);
+  ASSERT_EQ(listen(server.fd(), 4), 0);
   const Socket client;
   const sockaddr_in to = Loopback(OwnPort(server.fd()));
   ASSERT_EQ(
@@ -340,6 +340,21 @@ TEST(ConnectionOwnerTest, FindsWhoOpenedAConnection) {
   EXPECT_EQ(owner.Find(OwnPort(client.fd()), OwnPort(server.fd())), getpid());
   // Nobody opened it the other way round to a port nobody has.
   EXPECT_EQ(owner.Find(OwnPort(server.fd()), 1), std::nullopt);
+  // A socket that speaks IPv6 too stands in another table.
+  const Socket both(socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (both.fd() >= 0) {
+    sockaddr_in6 mapped = {};
+    mapped.sin6_family = AF_INET6;
+    mapped.sin6_port = to.sin_port;
+    ASSERT_EQ(inet_pton(AF_INET6, "::ffff:127.0.0.1", &mapped.sin6_addr), 1);
+    ASSERT_EQ(connect(both.fd(), reinterpret_cast<const sockaddr*>(&mapped),
+                      sizeof(mapped)),
+              0);
+    sockaddr_in6 own = {};
+    socklen_t size = sizeof(own);
+    getsockname(both.fd(), reinterpret_cast<sockaddr*>(&own), &size);
+    EXPECT_EQ(owner.Find(ntohs(own.sin6_port), OwnPort(server.fd())), getpid());
+  }
   const ConnectionOwner nobody([] { return std::vector<pid_t>{}; });
   EXPECT_EQ(nobody.Find(OwnPort(client.fd()), OwnPort(server.fd())),
             std::nullopt);

@@ -14,22 +14,33 @@
 namespace messenger::chaos {
 namespace {
 
-// 127.0.0.1 as /proc/net/tcp writes it.
-constexpr char kLoopback[] = "0100007F";
+// 127.0.0.1 as the kernel's tables write it: of an IPv4 socket, and of one
+// that speaks both.
+struct Table {
+  const char* path;
+  const char* loopback;
+};
+constexpr Table kTables[] = {
+    {"/proc/net/tcp", "0100007F"},
+    {"/proc/net/tcp6", "0000000000000000FFFF00000100007F"},
+};
 
 // "socket:[12345]" of the connection, or empty.
 std::string SocketName(uint16_t from_port, uint16_t to_port) {
-  const std::string from = absl::StrFormat("%s:%04X", kLoopback, from_port);
-  const std::string to = absl::StrFormat("%s:%04X", kLoopback, to_port);
-  std::ifstream table("/proc/net/tcp");
-  for (std::string line; std::getline(table, line);) {
-    if (line.find(from) == std::string::npos) continue;
-    // Number, local, remote, state, queues, timer, retransmits, uid, timeout,
-    // inode.
-    const std::vector<std::string> fields =
-        absl::StrSplit(line, ' ', absl::SkipEmpty());
-    if (fields.size() > 9 && fields[1] == from && fields[2] == to) {
-      return absl::StrCat("socket:[", fields[9], "]");
+  for (const Table& table : kTables) {
+    const std::string from =
+        absl::StrFormat("%s:%04X", table.loopback, from_port);
+    const std::string to = absl::StrFormat("%s:%04X", table.loopback, to_port);
+    std::ifstream lines(table.path);
+    for (std::string line; std::getline(lines, line);) {
+      if (line.find(from) == std::string::npos) continue;
+      // Number, local, remote, state, queues, timer, retransmits, uid,
+      // timeout, inode.
+      const std::vector<std::string> fields =
+          absl::StrSplit(line, ' ', absl::SkipEmpty());
+      if (fields.size() > 9 && fields[1] == from && fields[2] == to) {
+        return absl::StrCat("socket:[", fields[9], "]");
+      }
     }
   }
   return "";
