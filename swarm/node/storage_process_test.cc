@@ -59,9 +59,11 @@ class StorageProcessTest : public ::testing::Test {
          .capacity_mib = 0,
          .executor = loop_,
          .clock = routing::SystemClock(),
-         .random = crypto::SystemRandom()});
+         .random = crypto::SystemRandom(),
+         .on_notice = [this](absl::string_view) { ++notices_; }});
   }
 
+  int notices_ = 0;
   routing::EventLoop loop_{routing::SystemClock()};
 };
 
@@ -90,10 +92,20 @@ TEST_F(StorageProcessTest, TellsTheAddressThatOthersReachItBy) {
               StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
-TEST_F(StorageProcessTest, RefusesToStartOnADamagedStoreOrKey) {
+TEST_F(StorageProcessTest, MovesADamagedStoreAwayAndStartsWithAnEmptyOne) {
   std::ofstream(absl::StrCat(Directory(0), "/messages.db"))
       << std::string(8192, 'x');
-  EXPECT_THAT(Create(0), StatusIs(StatusCode::kDataLoss));
+  EXPECT_THAT(Create(0), IsOk());
+  EXPECT_EQ(notices_, 1);
+  int set_aside = 0;
+  for (const auto& file : std::filesystem::directory_iterator(Directory(0))) {
+    set_aside +=
+        file.path().filename().string().rfind("messages.db.damaged-", 0) == 0;
+  }
+  EXPECT_EQ(set_aside, 1);
+}
+
+TEST_F(StorageProcessTest, RefusesToStartOnADamagedKey) {
   std::ofstream(absl::StrCat(Directory(1), "/storage.key")) << "short";
   EXPECT_THAT(Create(1), StatusIs(StatusCode::kDataLoss));
 }

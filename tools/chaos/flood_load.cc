@@ -124,8 +124,22 @@ absl::Status FloodLoad::Start(absl::Duration limit) {
   return first_error;
 }
 
-void FloodLoad::MakeMailbox(Person&, std::function<void(absl::Status)> done) {
-  loop_.Run([done = std::move(done)] { done(absl::OkStatus()); });
+void FloodLoad::MakeMailbox(Person& reader,
+                            std::function<void(absl::Status)> done) {
+  reader.mail.swarm().Register(
+      client::MailboxReader::Pairwise(reader.read_key,
+                                      reader.write_key.public_key()),
+      [&reader,
+       done = std::move(done)](absl::StatusOr<client::StoreOutcome> outcome) {
+        if (!outcome.ok()) return done(outcome.status());
+        // The inbox as well: it is what strangers flood.
+        reader.mail.swarm().Register(
+            client::MailboxReader::Inbox(reader.account.id(),
+                                         reader.account.signing_key()),
+            [done](absl::StatusOr<client::StoreOutcome> inbox) {
+              done(inbox.status());
+            });
+      });
 }
 
 ContactFigures FloodLoad::Contacts(absl::Duration duration) {

@@ -146,8 +146,14 @@ void MailLoad::MakeMailbox(
   }
   const MailboxNumber number = history_->AddMailbox();
   mailboxes_.push_back(std::move(mailbox));
-  clients_[reader]->reads.push_back(number);
-  loop_.Run([number, done = std::move(done)] { done(number); });
+  clients_[reader]->mail->swarm().Register(
+      mailboxes_.back()->Reader(),
+      [this, reader, number,
+       done = std::move(done)](absl::StatusOr<client::StoreOutcome> outcome) {
+        if (!outcome.ok()) return done(outcome.status());
+        clients_[reader]->reads.push_back(number);
+        done(number);
+      });
 }
 
 void MailLoad::MakeInbox(size_t reader) {
