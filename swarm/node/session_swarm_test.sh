@@ -43,6 +43,19 @@ rm "$dir/network.txtpb" "$dir/router.txtpb"
 
 rm -f "$dir"/messages.db-*
 head -c 100000 /dev/zero | tr '\0' 'x' >"$dir/messages.db"
-"$binary" "${flags[@]}" 2>"$dir/log"
-[[ $? -eq 1 ]] || fail "does not refuse a damaged store"
+"$binary" "${flags[@]}" 2>"$dir/log" &
+process=$!
+until grep -q listening "$dir/log"; do
+  kill -0 $process || fail "does not start on an empty store"
+done
 grep -q "damaged" "$dir/log" || fail "does not say that the store is damaged"
+compgen -G "$dir/messages.db.damaged-*" >/dev/null ||
+  fail "does not set the damaged store aside"
+kill -TERM $process
+wait $process || fail "does not end in good order"
+
+# A copy, and back from it.
+"$binary" --data-dir="$dir" --backup-to="$dir/copy.db" 2>"$dir/log" ||
+  fail "makes no copy"
+"$binary" --data-dir="$dir" --restore-from="$dir/copy.db" 2>"$dir/log" ||
+  fail "does not take a copy back"

@@ -17,6 +17,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "crypto/base/testing/status_matchers.h"
+#include "crypto/identity/account_keys.h"
 #include "crypto/random/system_random.h"
 #include "crypto/random/testing/seeded_random.h"
 #include "gmock/gmock.h"
@@ -28,6 +29,7 @@
 #include "routing/endpoint/remote_endpoint_handler.h"
 #include "routing/runtime/system_clock.h"
 #include "swarm/auth/receipt.h"
+#include "swarm/auth/registration.h"
 #include "swarm/placement/placement.h"
 #include "swarm/proto/storage.pb.h"
 #include "swarm/proto/storage_codec.h"
@@ -229,9 +231,36 @@ class StorageSwarmTest : public StorageProcessTest {
       loop_.RunUntil([] { return false; }, absl::Milliseconds(50));
     }
   }
+  // Waits until every process holds what it should, and registers the mailbox.
+  void Register() {
+    RegistrationTerms terms{
+        .mailbox = mailbox_,
+        .timestamp_ms = static_cast<uint64_t>(
+            absl::ToUnixMillis(routing::SystemClock().Now()))};
+    terms.proof_nonce =
+        FindRegistrationNonce(terms,
+                              paper_->consensus()->params().registration_bits,
+                              0, uint64_t{1} << 40)
+            .value();
+    v1::ClientRequest request;
+    v1::RegisterRequest& order = *request.mutable_register_();
+    order.set_mailbox(std::string(mailbox_.bytes()));
+    order.set_timestamp_ms(terms.timestamp_ms);
+    order.set_proof_nonce(terms.proof_nonce);
+    order.set_reader_key(
+        std::string(account_.signing_key().public_key().bytes()));
+    order.set_signature(
+        std::string(SignRegistration(account_.signing_key(), terms).bytes()));
+    // Of all members, so that each may be asked to store.
+    for (int node = 0; node < kNodes; ++node) {
+      const auto response = Ask(node, node, request);
+      ASSERT_THAT(response, IsOk());
+      ASSERT_EQ(response->code(), 0) << response->message();
+    }
+  }
   v1::ClientRequest Store(const std::string& payload) {
     v1::ClientRequest request;
-    request.mutable_store()->set_mailbox("\x05" + std::string(32, 'a'));
+    request.mutable_store()->set_mailbox(std::string(mailbox_.bytes()));
     request.mutable_store()->set_payload(payload);
     request.mutable_store()->set_expiry_ms(static_cast<uint64_t>(
         absl::ToUnixMillis(routing::SystemClock().Now() + absl::Hours(1))));
@@ -239,6 +268,8 @@ class StorageSwarmTest : public StorageProcessTest {
   }
 
   crypto::SeededRandom seeded_{1};
+  const crypto::AccountKeys account_ = crypto::AccountKeys::Generate(seeded_);
+  const MailboxAddress mailbox_ = MailboxAddress::ForAccount(account_.id());
   std::unique_ptr<routing::TestNetwork> paper_;
   std::unique_ptr<routing::ConsensusHolder> published_;
   std::unique_ptr<routing::DirectoryMirror> mirror_;
@@ -252,6 +283,7 @@ class StorageSwarmTest : public StorageProcessTest {
 
 TEST_F(StorageSwarmTest, AMessageIsReceiptedByAMajorityOverRealConnections) {
   for (int i = 0; i < kNodes; ++i) AwaitDirectory(i);
+  Register();
   for (int n = 0; n < 20; ++n) {
     const v1::ClientRequest request = Store(absl::StrCat("message ", n));
     const auto response = Ask(n % kNodes, n % kNodes, request);
@@ -307,6 +339,7 @@ TEST_F(StorageSwarmTest, OnlyItsOwnRouterMayHandOverRequests) {
 
 TEST_F(StorageSwarmTest, AProcessThatStartsAgainStillHasWhatItSignedFor) {
   for (int i = 0; i < kNodes; ++i) AwaitDirectory(i);
+  Register();
   const auto stored = Ask(0, 0, Store("kept"));
   ASSERT_THAT(stored, IsOk());
   ASSERT_EQ(stored->code(), 0);
@@ -324,9 +357,8 @@ TEST_F(StorageSwarmTest, AProcessThatStartsAgainStillHasWhatItSignedFor) {
                            .vfs = ""},
                           random);
     ASSERT_THAT(store, IsOk());
-    const auto page = (*store)->List(
-        *MailboxAddress::FromBytes("\x05" + std::string(32, 'a')),
-        MailboxNamespace::kInbox, 0, 0, 10, 1000);
+    const auto page =
+        (*store)->List(mailbox_, MailboxNamespace::kInbox, 0, 0, 10, 1000);
     ASSERT_THAT(page, IsOk());
     EXPECT_THAT(page->messages, SizeIs(1)) << "node " << i;
   }
