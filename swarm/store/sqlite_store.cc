@@ -75,6 +75,16 @@ SqliteStore::~SqliteStore() {
 
 absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(
     const Options& options, crypto::Random& random) {
+  absl::StatusOr<std::unique_ptr<SqliteStore>> opened =
+      OpenOnce(options, random);
+  // One read that went wrong can make rows seem to contradict one another: what
+  // is damaged is so twice.
+  if (absl::IsDataLoss(opened.status())) opened = OpenOnce(options, random);
+  return opened;
+}
+
+absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::OpenOnce(
+    const Options& options, crypto::Random& random) {
   std::unique_ptr<FileLock> lock;
   if (options.vfs.empty()) {
     ASSIGN_OR_RETURN(lock, FileLock::Take(absl::StrCat(options.path, ".lock")));

@@ -94,6 +94,9 @@ class SqliteStore final : public MessageStore {
   absl::Status SetChecked(uint64_t now_ms);
 
  private:
+  static absl::StatusOr<std::unique_ptr<SqliteStore>> OpenOnce(
+      const Options& options, crypto::Random& random);
+
   using Change = ItemIndex::Change;
   // A message without its payload.
   struct MessageRow {
