@@ -69,6 +69,8 @@ SqliteStore::SqliteStore(std::unique_ptr<FileLock> lock,
       capacity_bytes_(capacity_bytes) {}
 
 SqliteStore::~SqliteStore() {
+  // One that did not come up knows no number and must write none.
+  if (!started_) return;
   // Where this fails, the next start takes it for a crash.
   Run(*writer_, "UPDATE meta SET clean=1, next_seq=?", next_seq_).IgnoreError();
 }
@@ -131,7 +133,9 @@ absl::Status SqliteStore::Start() {
                      std::max<uint64_t>(capacity_bytes_ / kPageBytes, 1))
             .c_str()));
   }
-  return ReadUsedBytes();
+  RETURN_IF_ERROR(ReadUsedBytes());
+  started_ = true;
+  return absl::OkStatus();
 }
 
 absl::Status SqliteStore::SetAside(const std::string& path,

@@ -198,6 +198,7 @@ class SqliteStore final : public MessageStore {
   uint64_t checked_ms_ = 0;
   // Of the writing thread. Numbers below `reserved_seq_` are on disk as used,
   // so that only one transaction in many has to note it.
+  bool started_ = false;
   uint64_t next_seq_ = 1;
   uint64_t reserved_seq_ = 1;
   std::atomic<uint64_t> used_bytes_{0};
