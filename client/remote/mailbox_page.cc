@@ -87,7 +87,9 @@ std::optional<MailboxPage> ReadPage(
                                        message.payload()),
          .payload = message.payload(),
          .expiry = absl::FromUnixMillis(static_cast<int64_t>(expiry_ms)),
-         .proofs = {{expiry_ms, message.signature()}},
+         .proofs = {{message.author_expiry_ms() > 0 ? message.author_expiry_ms()
+                                                    : expiry_ms,
+                     message.signature()}},
          .listed_by = {terms.member}});
   }
   page.cursor = {.incarnation = response.incarnation(),

@@ -141,7 +141,14 @@ struct SwarmClient::State {
     const uint64_t generation = time.generation();
     swarm::RegistrationTerms terms{.mailbox = reader->address(),
                                    .timestamp_ms = Milliseconds(time.Now())};
-    const int bits = options.registration_bits;
+    const std::shared_ptr<const swarm::Placement> known = placement.Get();
+    if (known == nullptr) {
+      executor.Run([done = std::move(done)]() mutable {
+        done(absl::UnavailableError("no directory of the network yet"));
+      });
+      return;
+    }
+    const int bits = known->consensus().params().registration_bits;
     Done<uint64_t> found = [this, reader, terms, generation, corrected,
                             done = std::move(done)](
                                absl::StatusOr<uint64_t> nonce) mutable {

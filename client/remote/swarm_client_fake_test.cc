@@ -57,8 +57,7 @@ class ShiftedClock final : public routing::Clock {
 class SwarmClientFakeTest : public ::testing::Test {
  protected:
   SwarmClientFakeTest() {
-    SwarmClientOptions options;
-    options.registration_bits = 6;
+    const SwarmClientOptions options;
     client_ = std::make_unique<SwarmClient>(
         swarm_.requester(), swarm_.directory(), clock_, swarm_.executor(),
         swarm_.random(), options, [this] {
@@ -304,7 +303,8 @@ TEST_F(SwarmClientFakeTest, ANewerDirectoryIsFetchedAndItsMembersAreAsked) {
   for (const int i : former) swarm_.node(i).epoch = 100;
   on_refresh_ = [&] {
     swarm_.Reissue([&](routing::TestNetwork::Draft& draft) {
-      for (const int i : former) draft.nodes[i].active = false;
+      for (const int i : former)
+        draft.nodes[i].storage_state = routing::StorageState::kWaiting;
     });
   };
   const absl::StatusOr<StoreOutcome> stored = StoreInbox("hello");
@@ -322,7 +322,8 @@ TEST_F(SwarmClientFakeTest, AReadingGoesOnWithTheMembersOfTheNewDirectory) {
   for (const int i : former) swarm_.node(i).epoch = 100;
   on_refresh_ = [&] {
     swarm_.Reissue([&](routing::TestNetwork::Draft& draft) {
-      for (const int i : former) draft.nodes[i].active = false;
+      for (const int i : former)
+        draft.nodes[i].storage_state = routing::StorageState::kWaiting;
     });
   };
   const absl::StatusOr<RetrieveOutcome> read = Read();
@@ -344,7 +345,7 @@ TEST_F(SwarmClientFakeTest, ReceiptsOfFormerMembersStopCounting) {
           const int left = swarm_.paper().IndexOf(node);
           swarm_.executor().RunAfter(absl::Milliseconds(100), [this, left] {
             swarm_.Reissue([&](routing::TestNetwork::Draft& draft) {
-              draft.nodes[left].active = false;
+              draft.nodes[left].storage_state = routing::StorageState::kWaiting;
             });
           });
         }
@@ -446,7 +447,7 @@ TEST_F(SwarmClientFakeTest, AClockThatIsAnHourOffIsCorrectedOnce) {
     clock_.shift = shift;
     client_ = std::make_unique<SwarmClient>(
         swarm_.requester(), swarm_.directory(), clock_, swarm_.executor(),
-        swarm_.random(), SwarmClientOptions{.registration_bits = 6});
+        swarm_.random(), SwarmClientOptions{});
     EXPECT_THAT(Register(), IsOk());
     EXPECT_LT(absl::AbsDuration(client_->Now() - swarm_.clock().Now()),
               absl::Seconds(1));

@@ -35,10 +35,6 @@ struct SwarmClientOptions {
   // The longest pause that a busy member is granted.
   absl::Duration longest_busy_pause = absl::Seconds(10);
 
-  // Leading zero bits of a registration's work.
-  // TODO: drop once the directory's `registration_bits` is in NetworkParams.
-  int registration_bits = 16;
-
   // Attempts per member of a reading, for paths fail too.
   int read_attempts = 2;
   // How long to wait for the rest once enough members have answered.

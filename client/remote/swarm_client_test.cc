@@ -40,7 +40,11 @@ using swarm::MailboxNamespace;
 
 class SwarmClientTest : public ::testing::Test {
  protected:
-  explicit SwarmClientTest(int nodes = 8) : swarm_(nodes) {}
+  // The pairwise mailbox and the account's are registered.
+  explicit SwarmClientTest(int nodes = 8) : swarm_(nodes) {
+    swarm_.Register(read_key_, write_key_.public_key());
+    swarm_.Register(account_);
+  }
 
   template <typename T, typename Start>
   absl::StatusOr<T> Await(Start start) {
@@ -495,6 +499,7 @@ TEST_F(SwarmClientTest, OnlyTheReaderMayReadOrDelete) {
   const MailboxReader writer =
       MailboxReader::Pairwise(write_key_, read_key_.public_key());
   EXPECT_NE(writer.address(), PairTarget().mailbox);
+  swarm_.Register(write_key_, read_key_.public_key());
   const absl::StatusOr<RetrieveOutcome> read =
       Read(MailboxReader::Pairwise(write_key_, read_key_.public_key()));
   ASSERT_THAT(read, IsOk());

@@ -37,11 +37,6 @@ absl::StatusOr<crypto::SecretBytes<32>> LoadOrMakeSeed(const std::string& path,
   return seed;
 }
 
-// The port of "127.0.0.1:4001" or "[::1]:4001", with its colon.
-absl::string_view PortOf(absl::string_view address) {
-  return address.substr(address.rfind(':'));
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Router>> Router::Create(const Options& options) {
@@ -97,16 +92,15 @@ absl::Status Router::Listen() {
   server_->HandleLinks(*this);
   RETURN_IF_ERROR(server_->Start());
 
-  const std::string real = server_->address();
   public_file_ = {.node_id = node_id,
                   .nickname = options_.nickname,
-                  .link = {.address = options_.advertised_ip.empty()
-                                          ? real
-                                          : absl::StrCat(options_.advertised_ip,
-                                                         PortOf(real)),
+                  .link = {.address = options_.advertised_address.empty()
+                                          ? server_->address()
+                                          : options_.advertised_address,
                            .tls_key = tls_.key()}};
   if (!IsSocketAddress(public_file_.link.address)) {
-    return absl::InvalidArgumentError("advertised address is no IP literal");
+    return absl::InvalidArgumentError(
+        "advertised address is no IP literal and port");
   }
   transport_ = std::make_unique<GrpcTransport>(
       GrpcTransport::Options{.executor = options_.executor,

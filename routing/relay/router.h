@@ -48,8 +48,8 @@ class Router final : public LinkAcceptor {
   struct Options {
     std::string data_directory;  // exists
     std::string listen_address;  // IP literal and port; port 0: any
-    // IP literal that others reach us by; empty: that of the listen address.
-    std::string advertised_ip = "";
+    // IP literal and port that others reach us by; empty: as it listens.
+    std::string advertised_address = "";
     std::string nickname;
     // Names who runs the node; zero: nobody but this node.
     OperatorKey operator_key = {};

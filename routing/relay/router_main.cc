@@ -26,9 +26,9 @@ ABSL_FLAG(std::string, data_dir, "",
           "directory of this process's keys and logs; must exist");
 ABSL_FLAG(std::string, listen, "127.0.0.1:0",
           "IP literal and port to listen on; port 0 takes any free one");
-ABSL_FLAG(std::string, advertise_ip, "",
-          "IP literal by which others reach this node, if it is not the one "
-          "it listens on");
+ABSL_FLAG(std::string, advertise_address, "",
+          "IP literal and port by which others reach this node, where that is "
+          "not the address it listens on: port forwarding, a proxy in front");
 ABSL_FLAG(std::string, nickname, "node", "1 to 32 of A-Z a-z 0-9 and '-'");
 ABSL_FLAG(std::string, network_file, "",
           "which network to join; may appear after the start");
@@ -128,17 +128,17 @@ int Main() {
     if (!opened.ok()) return Fail(opened.status());
     recorder = *std::move(opened);
   }
-  absl::StatusOr<std::unique_ptr<Router>> router =
-      Router::Create({.data_directory = absl::GetFlag(FLAGS_data_dir),
-                      .listen_address = absl::GetFlag(FLAGS_listen),
-                      .advertised_ip = absl::GetFlag(FLAGS_advertise_ip),
-                      .nickname = absl::GetFlag(FLAGS_nickname),
-                      .operator_key = operator_key,
-                      .executor = loop,
-                      .clock = SystemClock(),
-                      .random = crypto::SystemRandom(),
-                      .boot_id = ReadBootId(crypto::SystemRandom()),
-                      .recorder = recorder.get()});
+  absl::StatusOr<std::unique_ptr<Router>> router = Router::Create(
+      {.data_directory = absl::GetFlag(FLAGS_data_dir),
+       .listen_address = absl::GetFlag(FLAGS_listen),
+       .advertised_address = absl::GetFlag(FLAGS_advertise_address),
+       .nickname = absl::GetFlag(FLAGS_nickname),
+       .operator_key = operator_key,
+       .executor = loop,
+       .clock = SystemClock(),
+       .random = crypto::SystemRandom(),
+       .boot_id = ReadBootId(crypto::SystemRandom()),
+       .recorder = recorder.get()});
   if (!router.ok()) return Fail(router.status());
   Log(LogLevel::kInfo, "listening");
   JoinWhenReady joining(

@@ -110,9 +110,11 @@ class RouterTest : public ::testing::Test {
     return directory;
   }
 
-  absl::StatusOr<std::unique_ptr<Router>> Create(const std::string& directory) {
+  absl::StatusOr<std::unique_ptr<Router>> Create(
+      const std::string& directory, std::string advertised_address = "") {
     return Router::Create({.data_directory = directory,
                            .listen_address = "127.0.0.1:0",
+                           .advertised_address = std::move(advertised_address),
                            .nickname = "router",
                            .executor = loop_,
                            .clock = SystemClock(),
@@ -180,6 +182,14 @@ TEST_F(RouterTest, ARestartedRouterIsTheSameNode) {
   ASSERT_THAT(router, IsOk());
   EXPECT_EQ((*router)->public_file().node_id, before.node_id);
   EXPECT_EQ((*router)->public_file().link.tls_key, before.link.tls_key);
+}
+
+TEST_F(RouterTest, ItTellsTheAddressThatOthersReachItBy) {
+  const auto router = Create(DirectoryOf(0), "192.0.2.1:443");
+  ASSERT_THAT(router, IsOk());
+  EXPECT_EQ((*router)->public_file().link.address, "192.0.2.1:443");
+  EXPECT_THAT(Create(DirectoryOf(1), "192.0.2.1").status(),
+              StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
 TEST_F(RouterTest, ADamagedKeyIsNotReplacedByANewOne) {

@@ -33,7 +33,7 @@ inline constexpr uint32_t kMaxPageBytes = 16 * 8'148 - 363;
 inline constexpr uint32_t kMinPageBytes = 4'096;
 // What a row costs besides its payload, at most, its signature included; counted
 // against a page.
-inline constexpr size_t kRowOverheadBytes = 132;
+inline constexpr size_t kRowOverheadBytes = 142;
 inline constexpr size_t kRecordOverheadBytes = 160;
 
 // A tombstone outlives the message by this; that of a message nobody has seen

@@ -69,6 +69,11 @@ StorageNode::StorageNode(const Options& options)
                             options_.bug == PlantedBug::kFillingAnswersReads ||
                             repair_.Holds(shard);
                    },
+               .filling =
+                   [this] {
+                     return !options_.without_repair &&
+                            repair_.ReadyEpoch() == 0;
+                   },
                .clock_fit = [this] { return !repair_.cluster_clock().unfit(); },
                .on_damaged_item =
                    [this](const ItemKey& item) {
@@ -129,6 +134,11 @@ void StorageNode::NoteHint(const routing::NodeId& peer, const ItemKey& item) {
         // What could not be noted is left to reconciliation.
         if (result.ok()) repair_.HintsAdded(peer);
       });
+}
+
+void StorageNode::DropDamagedItem(const ItemKey& item) {
+  // What is not done now is found again.
+  committer_.Submit(DropDamaged{item}, [](const auto&) {});
 }
 
 void StorageNode::ScheduleExpire(absl::Duration delay) {

@@ -76,6 +76,10 @@ class StorageNode final {
   // disk turns out to be damaged; the process should end then.
   void Start(std::function<void(absl::Status)> on_damage);
 
+  // A stored item whose contents turned out to be damaged: it is forgotten, and
+  // comes again from a peer.
+  void DropDamagedItem(const ItemKey& item);
+
   // For a router in the same process, and for tests.
   routing::EndpointHandler& endpoint() { return service_; }
 

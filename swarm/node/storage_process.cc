@@ -12,12 +12,39 @@
 #include "routing/endpoint/remote_endpoint_handler.h"
 #include "routing/runtime/files.h"
 #include "routing/runtime/socket_address.h"
+#include "swarm/repair/reconcile_codec.h"
+#include "swarm/repair/reconcile_responder.h"
 #include "swarm/replication/peer_methods.h"
+#include "swarm/service/mailbox_waiters.h"
 
 namespace messenger::swarm {
 namespace {
 
-constexpr int kMaxConcurrentRequests = 1024;
+// Requests under way, and those of readers who wait.
+constexpr int kMaxConcurrentRequests =
+    1024 + static_cast<int>(MailboxWaiters::kMaxWaiting);
+
+// A store that is seen to be damaged is moved away: the node starts with an
+// empty one and fetches from its peers what it should hold.
+absl::StatusOr<std::unique_ptr<SqliteStore>> OpenStore(
+    const std::string& path, const StorageProcess::Options& options) {
+  const SqliteStore::Options store{
+      .path = path,
+      .capacity_bytes = uint64_t{options.capacity_mib} << 20,
+      .vfs = "",
+      .now_ms = static_cast<uint64_t>(absl::ToUnixMillis(options.clock.Now()))};
+  absl::StatusOr<std::unique_ptr<SqliteStore>> opened =
+      SqliteStore::Open(store, options.random);
+  if (!absl::IsDataLoss(opened.status())) return opened;
+  RETURN_IF_ERROR(
+      SqliteStore::SetAside(path, StorageProcess::SuffixFor(options.clock)));
+  if (options.on_notice != nullptr) {
+    options.on_notice(
+        "the store was damaged: it lies beside as messages.db.damaged-*, and "
+        "what it should hold is fetched from the other members");
+  }
+  return SqliteStore::Open(store, options.random);
+}
 
 // A secret of 32 bytes in a file of its own, made when there is none.
 absl::StatusOr<crypto::SecretBytes<32>> LoadOrMakeSeed(const std::string& path,
@@ -36,11 +63,6 @@ absl::StatusOr<crypto::SecretBytes<32>> LoadOrMakeSeed(const std::string& path,
   return seed;
 }
 
-// The port of "127.0.0.1:4001" or "[::1]:4001", with its colon.
-absl::string_view PortOf(absl::string_view address) {
-  return address.substr(address.rfind(':'));
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<StorageProcess>> StorageProcess::Create(
@@ -56,10 +78,7 @@ absl::StatusOr<std::unique_ptr<StorageProcess>> StorageProcess::Create(
                    routing::TlsIdentity::FromSeed(tls_seed));
   ASSIGN_OR_RETURN(
       std::unique_ptr<SqliteStore> store,
-      SqliteStore::Open({.path = absl::StrCat(directory, "/messages.db"),
-                         .capacity_bytes = uint64_t{options.capacity_mib} << 20,
-                         .vfs = ""},
-                        options.random));
+      OpenStore(absl::StrCat(directory, "/", kStoreFileName), options));
   auto process = absl::WrapUnique(new StorageProcess(
       options, crypto::Ed25519PrivateKey::FromSeed(storage_seed),
       std::move(tls), std::move(store)));
@@ -80,6 +99,7 @@ StorageProcess::StorageProcess(const Options& options,
 
 StorageProcess::~StorageProcess() {
   // First whatever could call into the rest, last the thread that writes.
+  alive_.reset();
   if (server_ != nullptr) server_->Shutdown();
   node_.reset();
   directory_.reset();
@@ -87,14 +107,30 @@ StorageProcess::~StorageProcess() {
   transport_.reset();
   disk_.Stop();
   disk_thread_.join();
+  if (!damaged_) return;
+  store_.reset();
+  // What cannot be moved now is found damaged at the next start.
+  SqliteStore::SetAside(
+      absl::StrCat(options_.data_directory, "/", kStoreFileName),
+      SuffixFor(options_.clock))
+      .IgnoreError();
+}
+
+std::string StorageProcess::SuffixFor(const routing::Clock& clock) {
+  // Sorts by time.
+  return absl::FormatTime("%Y%m%d-%H%M%S", clock.Now(), absl::UTCTimeZone());
 }
 
 absl::Status StorageProcess::Listen() {
+  // All requests of this node's router, waiting ones too, share a connection.
+  routing::ServerLimits limits;
+  limits.max_concurrent_streams = kMaxConcurrentRequests;
   ASSIGN_OR_RETURN(server_, routing::GrpcServer::Create(
                                 {.listen_address = options_.listen_address,
                                  .identity = tls_,
                                  .executor = options_.executor,
-                                 .recorder = options_.recorder}));
+                                 .recorder = options_.recorder,
+                                 .limits = limits}));
   late_.Announce(std::string(routing::kEndpointHandleMethod),
                  {.max_request_bytes = routing::kMaxEndpointMessageBytes,
                   .max_concurrent = kMaxConcurrentRequests},
@@ -103,18 +139,24 @@ absl::Status StorageProcess::Listen() {
                  {.max_request_bytes = kMaxReplicateBytes,
                   .max_concurrent = kMaxConcurrentReplications},
                  *server_);
+  late_.Announce(std::string(kReconcileMethod),
+                 {.max_request_bytes = kMaxReconcileBytes,
+                  .max_concurrent = ReconcileResponder::kMaxConcurrent},
+                 *server_);
+  late_.Announce(std::string(kFetchMethod),
+                 {.max_request_bytes = kMaxFetchRequestBytes,
+                  .max_concurrent = ReconcileResponder::kMaxConcurrent},
+                 *server_);
   RETURN_IF_ERROR(server_->Start());
-  const std::string real = server_->address();
-  public_file_ = {
-      .storage = {.address =
-                      options_.advertised_ip.empty()
-                          ? real
-                          : absl::StrCat(options_.advertised_ip, PortOf(real)),
-                  .tls_key = tls_.key()},
-      .storage_key = storage_key_.public_key(),
-      .capacity_mib = options_.capacity_mib};
+  public_file_ = {.storage = {.address = options_.advertised_address.empty()
+                                             ? server_->address()
+                                             : options_.advertised_address,
+                              .tls_key = tls_.key()},
+                  .storage_key = storage_key_.public_key(),
+                  .capacity_mib = options_.capacity_mib};
   if (!routing::IsSocketAddress(public_file_.storage.address)) {
-    return absl::InvalidArgumentError("advertised address is no IP literal");
+    return absl::InvalidArgumentError(
+        "advertised address is no IP literal and port");
   }
   transport_ = std::make_unique<routing::GrpcTransport>(
       routing::GrpcTransport::Options{.executor = options_.executor,
@@ -154,7 +196,30 @@ void StorageProcess::Join(const routing::NetworkConfig& network,
                              SetReadyEpoch(ready_epoch);
                            }});
   node_->Serve(router.link.tls_key, late_);
-  node_->Start(std::move(on_damage));
+  auto report = [this, on_damage = std::move(on_damage)](absl::Status status) {
+    if (std::exchange(damaged_, true)) return;
+    if (on_damage != nullptr) on_damage(std::move(status));
+  };
+  node_->Start(report);
+  check_ = std::make_unique<BackgroundCheck>(
+      *store_, absl::StrCat(options_.data_directory, "/", kStoreFileName),
+      options_.clock, disk_,
+      BackgroundCheck::Findings{
+          .on_item =
+              [this](const ItemKey& item) {
+                options_.executor.Run(
+                    [this, weak = std::weak_ptr<bool>(alive_), item] {
+                      if (!weak.expired()) node_->DropDamagedItem(item);
+                    });
+              },
+          .on_damage =
+              [this, report](absl::Status status) {
+                options_.executor.Run([weak = std::weak_ptr<bool>(alive_),
+                                       report, status]() mutable {
+                  if (!weak.expired()) report(std::move(status));
+                });
+              }});
+  check_->Start();
   directory_->Start(directory_interval);
 }
 

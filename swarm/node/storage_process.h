@@ -15,6 +15,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "crypto/random/random.h"
 #include "crypto/sign/ed25519.h"
@@ -29,6 +30,7 @@
 #include "routing/runtime/network_config.h"
 #include "routing/runtime/recorder.h"
 #include "routing/runtime/tls_identity.h"
+#include "swarm/node/background_check.h"
 #include "swarm/node/late_server.h"
 #include "swarm/node/storage_node.h"
 #include "swarm/store/sqlite_store.h"
@@ -40,8 +42,9 @@ class StorageProcess final {
   struct Options {
     std::string data_directory;  // exists
     std::string listen_address;  // IP literal and port; port 0: any
-    // IP literal by which others reach this node; empty: as it listens.
-    std::string advertised_ip;
+    // IP literal and port by which others reach this node; empty: as it
+    // listens.
+    std::string advertised_address;
     // What messages may take of the disk; 0: all there is.
     uint32_t capacity_mib = 0;
     // Tells the directory that this node is to leave.
@@ -50,11 +53,16 @@ class StorageProcess final {
     const routing::Clock& clock;
     crypto::Random& random;  // thread-safe
     routing::Recorder* recorder = nullptr;
+    // Told in words what an operator should know. May be null.
+    std::function<void(absl::string_view)> on_notice;
   };
 
+  static constexpr char kStoreFileName[] = "messages.db";
+
   // Opens or makes keys and store, listens, and writes the public file.
-  // DATA_LOSS: a key or the store is damaged; UNAVAILABLE: directory or address
-  // cannot be used.
+  // A damaged store is moved away and an empty one made, to be filled by the
+  // other members. DATA_LOSS: a key is damaged; UNAVAILABLE: directory or
+  // address cannot be used, or another process has the store.
   static absl::StatusOr<std::unique_ptr<StorageProcess>> Create(
       const Options& options);
   ~StorageProcess();
@@ -74,6 +82,11 @@ class StorageProcess final {
   void SetReadyEpoch(uint64_t epoch);
 
   const routing::StoragePublicFile& public_file() const { return public_file_; }
+  // Null before Join().
+  const StorageNode* node() const { return node_.get(); }
+
+  // For a store that is set aside now.
+  static std::string SuffixFor(const routing::Clock& clock);
 
  private:
   StorageProcess(const Options& options, crypto::Ed25519PrivateKey storage_key,
@@ -84,7 +97,7 @@ class StorageProcess final {
   const Options options_;
   const crypto::Ed25519PrivateKey storage_key_;
   const routing::TlsIdentity tls_;
-  const std::unique_ptr<SqliteStore> store_;
+  std::unique_ptr<SqliteStore> store_;
   routing::StoragePublicFile public_file_;
   routing::EventLoop disk_;
   std::thread disk_thread_;
@@ -92,6 +105,9 @@ class StorageProcess final {
   std::unique_ptr<routing::DirectoryClient> directory_;
   std::unique_ptr<routing::StorageReporter> reporter_;
   std::unique_ptr<StorageNode> node_;
+  std::unique_ptr<BackgroundCheck> check_;
+  bool damaged_ = false;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   LateServer late_;
   std::unique_ptr<routing::GrpcServer> server_;
 };

@@ -50,16 +50,20 @@ class StorageProcessTest : public ::testing::Test {
     std::filesystem::create_directories(path);
     return path;
   }
-  absl::StatusOr<std::unique_ptr<StorageProcess>> Create(int i) {
-    return StorageProcess::Create({.data_directory = Directory(i),
-                                   .listen_address = "127.0.0.1:0",
-                                   .advertised_ip = "",
-                                   .capacity_mib = 0,
-                                   .executor = loop_,
-                                   .clock = routing::SystemClock(),
-                                   .random = crypto::SystemRandom()});
+  absl::StatusOr<std::unique_ptr<StorageProcess>> Create(
+      int i, std::string advertised_address = "") {
+    return StorageProcess::Create(
+        {.data_directory = Directory(i),
+         .listen_address = "127.0.0.1:0",
+         .advertised_address = std::move(advertised_address),
+         .capacity_mib = 0,
+         .executor = loop_,
+         .clock = routing::SystemClock(),
+         .random = crypto::SystemRandom(),
+         .on_notice = [this](absl::string_view) { ++notices_; }});
   }
 
+  int notices_ = 0;
   routing::EventLoop loop_{routing::SystemClock()};
 };
 
@@ -80,10 +84,28 @@ TEST_F(StorageProcessTest, SaysWhoAndWhereItIsAndKeepsItsKeys) {
   EXPECT_EQ((*again)->public_file().storage.tls_key, first.storage.tls_key);
 }
 
-TEST_F(StorageProcessTest, RefusesToStartOnADamagedStoreOrKey) {
+TEST_F(StorageProcessTest, TellsTheAddressThatOthersReachItBy) {
+  const auto process = Create(0, "192.0.2.1:443");
+  ASSERT_THAT(process, IsOk());
+  EXPECT_EQ((*process)->public_file().storage.address, "192.0.2.1:443");
+  EXPECT_THAT(Create(1, "192.0.2.1").status(),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+}
+
+TEST_F(StorageProcessTest, MovesADamagedStoreAwayAndStartsWithAnEmptyOne) {
   std::ofstream(absl::StrCat(Directory(0), "/messages.db"))
       << std::string(8192, 'x');
-  EXPECT_THAT(Create(0), StatusIs(StatusCode::kDataLoss));
+  EXPECT_THAT(Create(0), IsOk());
+  EXPECT_EQ(notices_, 1);
+  int set_aside = 0;
+  for (const auto& file : std::filesystem::directory_iterator(Directory(0))) {
+    set_aside +=
+        file.path().filename().string().rfind("messages.db.damaged-", 0) == 0;
+  }
+  EXPECT_EQ(set_aside, 1);
+}
+
+TEST_F(StorageProcessTest, RefusesToStartOnADamagedKey) {
   std::ofstream(absl::StrCat(Directory(1), "/storage.key")) << "short";
   EXPECT_THAT(Create(1), StatusIs(StatusCode::kDataLoss));
 }

@@ -12,11 +12,9 @@
 #include "swarm/auth/item.h"
 #include "swarm/repair/reconcile_codec.h"
 #include "swarm/store/message_store.h"
+#include "swarm/store/store_op.h"
 
 namespace messenger::swarm {
-
-// Nothing for operations that members do not exchange.
-std::optional<ItemKey> KeyOf(const StoreOp& op);
 
 // Marks what a peer brought.
 void SetOrigin(StoreOp& op, Origin origin);

@@ -129,15 +129,17 @@ void Coordinator::Add(Pending& pending, const routing::NodeId& node,
   if (receipt.ok()) {
     pending.confirmed.insert(node);
     pending.receipts.push_back(*std::move(receipt));
-  } else if (absl::IsAborted(receipt.status()) ||
-             RefusalOf(receipt.status()).has_value()) {
-    if (node == local_.node()) {
-      pending.refusals.insert(pending.refusals.begin(), receipt.status());
-    } else {
-      pending.refusals.push_back(receipt.status());
+  } else {
+    const bool here = node == local_.node();
+    const bool for_good = absl::IsAborted(receipt.status()) ||
+                          RefusalOf(receipt.status()).has_value();
+    if (for_good || (here && absl::IsResourceExhausted(receipt.status()))) {
+      pending.refusals.insert(
+          here ? pending.refusals.begin() : pending.refusals.end(),
+          receipt.status());
     }
-  } else if (node != local_.node()) {
-    pending.missed.push_back(node);
+    // A member whose disk is full or that is busy may take it later.
+    if (!for_good && !here) pending.missed.push_back(node);
   }
   // Also where a majority can no longer be had the rest is waited for: the
   // client adds up receipts of several attempts.

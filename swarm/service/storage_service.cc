@@ -189,6 +189,7 @@ void StorageService::Handle(uint8_t service, std::string request,
       break;
     case v1::ClientRequest::kTime:
       response.mutable_time()->set_now_ms(Milliseconds(options_.clock.Now()));
+      response.mutable_time()->set_filling(options_.health.filling());
       break;
     case v1::ClientRequest::REQUEST_NOT_SET:
       status = absl::InvalidArgumentError("unknown kind of request");
@@ -412,6 +413,9 @@ absl::Status StorageService::ListPage(const ValidRetrieval& retrieval,
     out.set_payload(std::move(message.payload));
     out.set_expiry_ms(message.expiry_ms);
     out.set_signature(SignatureIn(message.proof));
+    if (message.author_expiry_ms != message.expiry_ms) {
+      out.set_author_expiry_ms(message.author_expiry_ms);
+    }
   }
   retrieved.set_next_cursor(cursor);
   retrieved.set_more(page.more);

@@ -61,6 +61,8 @@ class StorageService final : public routing::EndpointHandler {
   struct Health {
     // It holds everything of the shard, so that its answer counts.
     std::function<bool(Shard)> holds;
+    // Some shard is not held.
+    std::function<bool()> filling;
     // Its clock agrees with its peers' well enough to take writes.
     std::function<bool()> clock_fit;
     // Called with the key of a stored message that is damaged.

@@ -108,6 +108,8 @@ OpResult InMemoryStore::Do(const PutMessage& op, uint64_t now_ms,
       {{ItemKind::kMessage, state->shard, op.id}, {op.mailbox, *end_ms}});
   ends_.insert(
       {ItemKind::kMessage, *end_ms, {ItemKind::kMessage, state->shard, op.id}});
+  windows_[{state->shard, WindowOf(*end_ms)}].insert(
+      {ItemKind::kMessage, op.id, *end_ms});
   change.AddMessage(op.mailbox, op.id, *end_ms, seq, op.payload.size());
   return OpResult::kDone;
 }
@@ -127,6 +129,9 @@ void InMemoryStore::Shorten(const MailboxAddress& address, Mailbox& mailbox,
   change.MoveMessage(shard, key.id, message.expiry_ms, *end_ms);
   ends_.erase({ItemKind::kMessage, message.expiry_ms, key});
   ends_.insert({ItemKind::kMessage, *end_ms, key});
+  LeaveWindow({ItemKind::kMessage, key.id, message.expiry_ms}, shard);
+  windows_[{shard, WindowOf(*end_ms)}].insert(
+      {ItemKind::kMessage, key.id, *end_ms});
   items_.at(key).end_ms = *end_ms;
   message.expiry_ms = *end_ms;
 }
@@ -292,13 +297,21 @@ void InMemoryStore::AddItem(ItemKind kind, const MailboxAddress& mailbox,
   const ItemKey key{kind, shard, id};
   items_.insert({key, {mailbox, end_ms}});
   if (end_ms != kNeverMs) ends_.insert({kind, end_ms, key});
+  windows_[{shard, WindowOf(end_ms)}].insert({kind, id, end_ms});
   change.AddItem(kind, shard, id, end_ms);
+}
+
+void InMemoryStore::LeaveWindow(const ItemEntry& entry, Shard shard) {
+  const auto window = windows_.find({shard, WindowOf(entry.expiry_ms)});
+  window->second.erase(entry);
+  if (window->second.empty()) windows_.erase(window);
 }
 
 void InMemoryStore::RemoveItem(ItemKind kind, Shard shard, const ObjectId& id,
                                Change& change) {
   const auto found = items_.find({kind, shard, id});
   ends_.erase({kind, found->second.end_ms, found->first});
+  LeaveWindow({kind, id, found->second.end_ms}, shard);
   change.RemoveItem(kind, shard, id, found->second.end_ms);
   items_.erase(found);
 }
@@ -343,6 +356,7 @@ bool InMemoryStore::Forget(const ItemKey& item, Change& change) {
       change.RemoveMessage(address, item.id, message->second.expiry_ms,
                            seq->second, message->second.put.payload.size());
       ends_.erase({item.kind, found->second.end_ms, item});
+      LeaveWindow({item.kind, item.id, found->second.end_ms}, item.shard);
       items_.erase(found);
       mailbox.messages.erase(message);
       mailbox.seq_of.erase(seq);
@@ -495,20 +509,9 @@ std::vector<WindowSummary> InMemoryStore::Windows(Shard shard,
 absl::StatusOr<std::vector<ItemEntry>> InMemoryStore::Entries(
     Shard shard, Window window) const {
   absl::MutexLock lock(&mutex_);
-  std::vector<ItemEntry> entries;
-  for (int number = 1; number <= kItemKinds; ++number) {
-    const auto kind = static_cast<ItemKind>(number);
-    for (auto it = items_.lower_bound({kind, shard, ObjectId()});
-         it != items_.end() && it->first.kind == kind &&
-         it->first.shard == shard;
-         ++it) {
-      if (WindowOf(it->second.end_ms) != window) continue;
-      entries.push_back(
-          {.kind = kind, .id = it->first.id, .expiry_ms = it->second.end_ms});
-    }
-  }
-  std::sort(entries.begin(), entries.end());
-  return entries;
+  const auto found = windows_.find({shard, window});
+  if (found == windows_.end()) return std::vector<ItemEntry>();
+  return std::vector<ItemEntry>(found->second.begin(), found->second.end());
 }
 
 std::optional<StoreOp> InMemoryStore::LoadOne(const ItemKey& item) const {

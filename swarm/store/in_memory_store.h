@@ -116,6 +116,8 @@ class InMemoryStore final : public MessageStore {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RemoveItem(ItemKind kind, Shard shard, const ObjectId& id,
                   Change& change) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void LeaveWindow(const ItemEntry& entry, Shard shard)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Forgets the item and all that goes with it; whether it was there.
   bool Forget(const ItemKey& item, Change& change)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -133,6 +135,10 @@ class InMemoryStore final : public MessageStore {
   std::map<MailboxAddress, Mailbox> mailboxes_ ABSL_GUARDED_BY(mutex_);
   std::map<ItemKey, Item> items_ ABSL_GUARDED_BY(mutex_);
   std::set<std::tuple<ItemKind, uint64_t, ItemKey>> ends_
+      ABSL_GUARDED_BY(mutex_);
+  // The same by what is compared, so that comparing a window of a large store
+  // costs what the window holds.
+  std::map<std::pair<Shard, Window>, std::set<ItemEntry>> windows_
       ABSL_GUARDED_BY(mutex_);
   std::map<routing::NodeId, std::list<Hint>> hints_ ABSL_GUARDED_BY(mutex_);
   std::map<std::pair<routing::NodeId, ItemKey>, std::list<Hint>::iterator>

@@ -8,16 +8,13 @@
 #include <optional>
 
 #include "swarm/auth/item.h"
-#include "swarm/auth/mailbox.h"
 #include "swarm/store/message_store.h"
 
 namespace messenger::swarm {
 
-// The item that an operation stores; nothing for hints and the like.
+// The item that an operation stores; nothing for operations that members do
+// not exchange.
 std::optional<ItemKey> KeyOf(const StoreOp& op);
-
-// The mailbox it is about; nothing for hints and the like.
-std::optional<MailboxAddress> MailboxOf(const StoreOp& op);
 
 }  // namespace messenger::swarm
 

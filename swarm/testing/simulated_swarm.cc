@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "routing/endpoint/endpoint_handler.h"
 #include "swarm/auth/registration.h"
 #include "swarm/placement/placement.h"
@@ -117,14 +118,32 @@ void SimulatedSwarm::Settle() {
   if (!settled) std::abort();
 }
 
-void SimulatedSwarm::Register(const MailboxAddress& mailbox) {
+void SimulatedSwarm::Register(const crypto::AccountKeys& account) {
+  Register(MailboxAddress::ForAccount(account.id()), account.signing_key(),
+           std::string(account.signing_key().public_key().bytes()));
+}
+
+void SimulatedSwarm::Register(const crypto::Ed25519PrivateKey& read_key,
+                              const crypto::Ed25519PublicKey& write_key) {
+  Register(MailboxAddress::ForPair(read_key.public_key(), write_key), read_key,
+           absl::StrCat(read_key.public_key().bytes(), write_key.bytes()));
+}
+
+void SimulatedSwarm::Register(const MailboxAddress& mailbox,
+                              const crypto::Ed25519PrivateKey& reader,
+                              std::string keys) {
   const auto now_ms = static_cast<uint64_t>(absl::ToUnixMillis(clock_.Now()));
-  const RegistrationTerms terms{.mailbox = mailbox, .timestamp_ms = now_ms};
-  const StoreOp registration = PutRegistration{.mailbox = mailbox,
-                                               .id = RegistrationId(terms),
-                                               .timestamp_ms = now_ms,
-                                               .proof_nonce = 0,
-                                               .proof = ""};
+  RegistrationTerms terms{.mailbox = mailbox, .timestamp_ms = now_ms};
+  terms.proof_nonce = FindRegistrationNonce(
+                          terms, paper_.consensus()->params().registration_bits,
+                          0, uint64_t{1} << 40)
+                          .value();
+  const StoreOp registration = PutRegistration{
+      .mailbox = mailbox,
+      .id = RegistrationId(terms),
+      .timestamp_ms = now_ms,
+      .proof_nonce = terms.proof_nonce,
+      .proof = absl::StrCat(keys, SignRegistration(reader, terms).bytes())};
   for (const int i : Members(mailbox)) {
     const auto applied =
         nodes_[i]->store->Apply(absl::MakeConstSpan(&registration, 1), now_ms);

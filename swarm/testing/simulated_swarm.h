@@ -11,7 +11,9 @@
 #include <string>
 #include <vector>
 
+#include "crypto/identity/account_keys.h"
 #include "crypto/random/testing/seeded_random.h"
+#include "crypto/sign/ed25519.h"
 #include "routing/directory/consensus_holder.h"
 #include "routing/directory/network_params.h"
 #include "routing/directory/testing/test_network.h"
@@ -70,7 +72,9 @@ class SimulatedSwarm final {
   void Settle();
 
   // As if its reader had registered the mailbox an instant ago, at all members.
-  void Register(const MailboxAddress& mailbox);
+  void Register(const crypto::AccountKeys& account);
+  void Register(const crypto::Ed25519PrivateKey& read_key,
+                const crypto::Ed25519PublicKey& write_key);
 
   // A request reaches a node's endpoint. A crashed node never answers.
   void Deliver(const routing::NodeId& node, uint8_t service,
@@ -78,6 +82,8 @@ class SimulatedSwarm final {
 
  private:
   void StartProcess(Node& node);
+  void Register(const MailboxAddress& mailbox,
+                const crypto::Ed25519PrivateKey& reader, std::string keys);
 
   crypto::SeededRandom random_;
   routing::SimulatedClock clock_;

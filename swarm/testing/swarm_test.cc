@@ -42,7 +42,7 @@ class SwarmTest : public ::testing::Test {
            members_.end()) {
       ++outsider_;
     }
-    swarm_.Register(inbox_);
+    swarm_.Register(account_);
   }
 
   uint64_t Ms(absl::Duration from_now) {
@@ -392,7 +392,9 @@ TEST_F(SwarmTest, TheTimeOfANodeIsItsClock) {
   request.mutable_time();
   const v1::ClientResponse response = Ask(outsider_, request);
   EXPECT_EQ(CodeOf(response), StatusCode::kOk);
-  EXPECT_EQ(response.time().now_ms(), Ms(absl::ZeroDuration()));
+  // Corrected by what its peers say, who are some milliseconds away.
+  EXPECT_NEAR(static_cast<double>(response.time().now_ms()),
+              static_cast<double>(Ms(absl::ZeroDuration())), 200);
 }
 
 TEST_F(SwarmTest, PeersReplicateAndGetAReceipt) {
@@ -702,9 +704,9 @@ TEST(SwarmStormTest, EveryAcknowledgedMessageIsOnAMajority) {
     };
     std::vector<std::unique_ptr<Write>> writes;
     for (int step = 0; step < 200; ++step) {
-      const auto mailbox =
-          *MailboxAddress::FromBytes("\x05" + random.String(32));
-      swarm.Register(mailbox);
+      const AccountKeys account = AccountKeys::Generate(random);
+      const auto mailbox = MailboxAddress::ForAccount(account.id());
+      swarm.Register(account);
       const std::string payload = absl::StrCat("message ", step);
       v1::ClientRequest request;
       request.mutable_store()->set_mailbox(std::string(mailbox.bytes()));

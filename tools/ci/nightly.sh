@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The long form of CI: all tests under each sanitizer, then every fuzzer.
+# The long form of CI: all tests under each sanitizer, mail under faults and
+# floods on real processes, then every fuzzer.
 #
 #   tools/ci/nightly.sh [SECONDS_PER_FUZZER]    (default 1800)
 set -uo pipefail
@@ -11,6 +12,17 @@ for config in asan ubsan tsan; do
   echo "== tests under $config"
   ./test --config="$config" || failed=$((failed + 1))
 done
+
+# A fault that had to be skipped fails the night: run it as root.
+echo "== 200,000 messages under faults, then a flood"
+if bazel build --config=opt //tools/chaos:chaos_run //tools/chaos:flood_run; then
+  bin=$(bazel info --config=opt bazel-bin 2>/dev/null)
+  "$bin/tools/chaos/chaos_run" --messages=200000 --duration=2h \
+    --require-all-faults || failed=$((failed + 1))
+  "$bin/tools/chaos/flood_run" --minutes=10 || failed=$((failed + 1))
+else
+  failed=$((failed + 1))
+fi
 
 # Clang builds everything anew: an output base of its own keeps the other one.
 base=${XDG_CACHE_HOME:-$HOME/.cache}/messenger/fuzz-output

@@ -36,6 +36,9 @@ constexpr absl::Duration kFilePollInterval = absl::Milliseconds(20);
 constexpr absl::Duration kStopPatience = absl::Seconds(5);
 constexpr size_t kMaxLogBytes = 64 * 1024 * 1024;
 
+constexpr char kListenFlag[] = "--listen=";
+constexpr char kAdvertiseFlag[] = "--advertise-address=";
+
 constexpr char kAuthorityBinary[] =
     "routing/directory/authority/session-directory";
 constexpr char kRouterBinary[] = "routing/relay/session-router";
@@ -69,6 +72,33 @@ std::string LastWords(const Process& process) {
   const absl::StatusOr<std::string> log =
       routing::ReadFile(process.log_path, kMaxLogBytes);
   return log.ok() && !log->empty() ? LastLines(*log, 1) : "its log is empty";
+}
+
+std::string PublicFileOf(const Process& process) {
+  return absl::StrCat(
+      process.log_path.substr(0, process.log_path.rfind('/') + 1),
+      routing::kPublicFileName);
+}
+
+// The address in the public file of any process.
+absl::StatusOr<std::string> AddressIn(const std::string& public_file) {
+  ASSIGN_OR_RETURN(const std::string text, routing::ReadFile(public_file));
+  const size_t label = text.find("address: \"");
+  if (label == std::string::npos) {
+    return absl::DataLossError(
+        absl::StrCat("there is no address in ", public_file));
+  }
+  const size_t start = label + strlen("address: \"");
+  return text.substr(start, text.find('"', start) - start);
+}
+
+void SetListenAddress(std::vector<std::string>& arguments,
+                      const std::string& address) {
+  for (std::string& argument : arguments) {
+    if (absl::StartsWith(argument, kListenFlag)) {
+      argument = absl::StrCat(kListenFlag, address);
+    }
+  }
 }
 
 absl::string_view StateWord(char state) {
@@ -151,6 +181,9 @@ absl::Status Localnet::StartAll() {
   network_id_ = random_.Fixed<NetworkId>().ToHex();
   RETURN_IF_ERROR(StartAuthorities());
   RETURN_IF_ERROR(StartNodes());
+  if (options_.interpose) RETURN_IF_ERROR(Interpose());
+  // Nobody joins before this file is there.
+  RETURN_IF_ERROR(WriteNetworkFiles(/*with_seeds=*/false));
   RETURN_IF_ERROR(WriteNetworkFiles(/*with_seeds=*/true));
   ASSIGN_OR_RETURN(const std::string text,
                    routing::ReadFile(Path("network.txtpb")));
@@ -234,7 +267,7 @@ absl::Status Localnet::StartAuthorities() {
   std::printf("localnet: %d directory authorities started\n",
               options_.authorities);
   std::fflush(stdout);
-  return WriteNetworkFiles(/*with_seeds=*/false);
+  return absl::OkStatus();
 }
 
 absl::Status Localnet::StartNodes() {
@@ -266,6 +299,26 @@ absl::Status Localnet::StartNodes() {
   std::printf("localnet: %d service nodes started (router and storage each)\n",
               options_.nodes);
   std::fflush(stdout);
+  return absl::OkStatus();
+}
+
+absl::Status Localnet::Interpose() {
+  const std::vector<Process> processes = table_.processes();
+  for (const Process& process : processes) {
+    const std::string path = PublicFileOf(process);
+    ASSIGN_OR_RETURN(const std::string real, AddressIn(path));
+    ASSIGN_OR_RETURN(const std::string address,
+                     options_.interpose(process.name, real));
+    RETURN_IF_ERROR(Send(process.name, SIGKILL));
+    std::remove(path.c_str());
+    std::vector<std::string> arguments = process.arguments;
+    SetListenAddress(arguments, real);
+    arguments.push_back(absl::StrCat(kAdvertiseFlag, address));
+    RETURN_IF_ERROR(table_.Start(process.name, arguments, process.log_path));
+  }
+  for (const Process& process : processes) {
+    RETURN_IF_ERROR(WaitForFile(PublicFileOf(process), process.name));
+  }
   return absl::OkStatus();
 }
 
@@ -376,23 +429,16 @@ absl::Status Localnet::Restart(absl::string_view name) {
   if (ProcessTable::IsAlive(*found)) RETURN_IF_ERROR(Send(name, SIGTERM));
   ASSIGN_OR_RETURN(found, table_.Find(name));
   const Process process = *found;
-  // On the address it had: others know it by that.
-  const std::string folder =
-      process.log_path.substr(0, process.log_path.rfind('/'));
-  ASSIGN_OR_RETURN(
-      const std::string public_file,
-      routing::ReadFile(absl::StrCat(folder, "/", routing::kPublicFileName)));
-  const size_t label = public_file.find("address: \"");
   std::vector<std::string> arguments = process.arguments;
-  if (label != std::string::npos) {
-    const size_t start = label + strlen("address: \"");
-    const std::string address =
-        public_file.substr(start, public_file.find('"', start) - start);
-    for (std::string& argument : arguments) {
-      if (absl::StartsWith(argument, "--listen=")) {
-        argument = absl::StrCat("--listen=", address);
-      }
-    }
+  const bool behind_another_address = std::any_of(
+      arguments.begin(), arguments.end(), [](const std::string& argument) {
+        return absl::StartsWith(argument, kAdvertiseFlag);
+      });
+  if (!behind_another_address) {
+    // On the address it had: others know it by that.
+    ASSIGN_OR_RETURN(const std::string address,
+                     AddressIn(PublicFileOf(process)));
+    SetListenAddress(arguments, address);
   }
   return table_.Start(process.name, arguments, process.log_path);
 }

@@ -13,10 +13,12 @@
 #ifndef TOOLS_LOCALNET_LOCALNET_H_
 #define TOOLS_LOCALNET_LOCALNET_H_
 
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "crypto/random/random.h"
@@ -38,6 +40,11 @@ struct LocalnetOptions {
   // Tests only: every process writes what it gets to see to `recording` in its
   // folder.
   bool record = false;
+  // Tests only: told the name and the address of each process before any of
+  // them has joined; the address it returns is the one all others are given.
+  std::function<absl::StatusOr<std::string>(const std::string& name,
+                                            const std::string& address)>
+      interpose = nullptr;
 };
 
 class Localnet {
@@ -70,11 +77,16 @@ class Localnet {
   // With the same data, address and arguments.
   absl::Status Restart(absl::string_view name);
 
+  // As the last command left them.
+  const std::vector<Process>& processes() const { return table_.processes(); }
+
  private:
   absl::Status CheckOptions() const;
   absl::Status StartAll();
   absl::Status StartAuthorities();
   absl::Status StartNodes();
+  // Starts everything anew behind the addresses that `interpose` gives.
+  absl::Status Interpose();
   absl::Status WriteNetworkFiles(bool with_seeds);
   absl::Status WaitForFile(const std::string& path, const std::string& process);
   absl::Status StartProcess(const std::string& name, const std::string& binary,

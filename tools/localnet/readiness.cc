@@ -38,6 +38,8 @@ class Prober {
                routing::RoutingMode::kOnion) {
     Look();
   }
+  // The loop may go on after this.
+  ~Prober() { loop_.Cancel(timer_); }
 
   const Readiness& readiness() const { return readiness_; }
 
@@ -45,7 +47,7 @@ class Prober {
   void Look() {
     directory_.Refresh([this](absl::Status) {
       ReadDirectory();
-      loop_.RunAfter(kPollInterval, [this] { Look(); });
+      timer_ = loop_.RunAfter(kPollInterval, [this] { Look(); });
     });
   }
 
@@ -79,7 +81,9 @@ class Prober {
                  kRequestTimeout},
                 [this, node](absl::StatusOr<std::string> reply,
                              const routing::RequestRoute&) {
-                  if (reply.ok()) {
+                  swarm::v1::ClientResponse response;
+                  if (reply.ok() && response.ParseFromString(*reply) &&
+                      response.has_time() && !response.time().filling()) {
                     ++readiness_.answering_storage_nodes;
                   } else {
                     asking_.erase(node);
@@ -93,6 +97,7 @@ class Prober {
   routing::PathSelector paths_;
   routing::OnionClient onion_;
   Readiness readiness_;
+  routing::TimerId timer_ = 0;
   // Asked, and not failed since.
   std::set<NodeId> asking_;
 };

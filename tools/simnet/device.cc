@@ -13,6 +13,7 @@
 #include "client/messenger/swarm_mail_service.h"
 #include "client/remote/onion_client_requester.h"
 #include "client/remote/swarm_client.h"
+#include "client/remote/swarm_client_options.h"
 #include "crypto/base/status_macros.h"
 #include "crypto/identity/account_keys.h"
 #include "routing/circuit/onion_client.h"
@@ -64,7 +65,8 @@ struct Device::Process {
               world.random, directory.holder(), paths, device.mode_),
         requester(onion),
         swarm(requester, directory.holder(), world.clock, world.executor,
-              world.random),
+              world.random, client::SwarmClientOptions(),
+              [this] { directory.Refresh([](const absl::Status&) {}); }),
         swarm_mail(swarm, directory.holder()),
         mail(swarm_mail, device),
         messenger(Must(Messenger::Open(

@@ -9,6 +9,7 @@ namespace messenger::simnet {
 
 absl::StatusOr<std::vector<swarm::OpResult>> LyingStore::Apply(
     absl::Span<const swarm::StoreOp> ops, uint64_t now_ms) {
+  if (dead_) return Dead();
   if (lie_ != Lie::kDropAfterReceipt) return truth_.Apply(ops, now_ms);
   // Who may write is checked, or the node would be caught refusing nothing.
   std::vector<swarm::StoreOp> kept;

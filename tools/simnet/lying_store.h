@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "swarm/auth/mailbox.h"
@@ -36,13 +37,18 @@ class LyingStore final : public swarm::MessageStore {
   void set_lie(Lie lie) { lie_ = lie; }
   Lie lie() const { return lie_; }
 
+  // The process is gone: nothing is written any more, and `truth` may go.
+  void Die() { dead_ = true; }
+
   absl::StatusOr<std::vector<swarm::OpResult>> Apply(
       absl::Span<const swarm::StoreOp> ops, uint64_t now_ms) override;
   absl::StatusOr<size_t> Expire(uint64_t now_ms, size_t limit_rows) override {
+    if (dead_) return Dead();
     return truth_.Expire(now_ms, limit_rows);
   }
   absl::StatusOr<size_t> EraseShard(swarm::Shard shard,
                                     size_t limit_rows) override {
+    if (dead_) return Dead();
     return truth_.EraseShard(shard, limit_rows);
   }
   absl::StatusOr<swarm::MessagePage> List(const swarm::MailboxAddress& mailbox,
@@ -87,7 +93,12 @@ class LyingStore final : public swarm::MessageStore {
   uint64_t incarnation() const override { return truth_.incarnation(); }
 
  private:
+  static absl::Status Dead() {
+    return absl::UnavailableError("the process has been killed");
+  }
+
   swarm::MessageStore& truth_;
+  bool dead_ = false;
   Lie lie_ = Lie::kNone;
 };
 

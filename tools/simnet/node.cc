@@ -195,10 +195,11 @@ void Node::StartStorage() {
 void Node::CrashStorage() {
   world_.links.Crash(storage_host_);
   if (storage_ == nullptr) return;
-  std::unique_ptr<swarm::MessageStore> sqlite = std::move(storage_->sqlite);
-  std::unique_ptr<swarm::MessageStore> disk = std::move(storage_->disk);
+  // A write that has not begun never will; its task finds a dead disk. The
+  // database itself is closed with the process.
+  std::unique_ptr<LyingStore> disk = std::move(storage_->disk);
+  disk->Die();
   storage_.reset();
-  closing_.push_back(std::move(sqlite));
   closing_.push_back(std::move(disk));
 }
 

@@ -102,7 +102,7 @@ class Node final {
   Lie lie_ = Lie::kNone;
   // In memory: the disk. Null with SQLite.
   std::unique_ptr<swarm::MessageStore> memory_;
-  // Of crashed processes: their last write may still be under way.
+  // Of crashed processes: tasks of theirs may still look at them.
   std::vector<std::unique_ptr<swarm::MessageStore>> closing_;
   std::unique_ptr<Relay> relay_;
   std::unique_ptr<Storage> storage_;

@@ -162,6 +162,28 @@ TEST_F(ObserverTest, OnlyStorageReportsWhatItHoldsAndOnlyToAuthorities) {
   ExpectViolation("client and authority spoke of");
 }
 
+TEST_F(ObserverTest, OnlyStorageSpeaksToStorageAsAPeer) {
+  for (const char* method : {"/messenger.swarm.v1.Peer/Replicate",
+                             "/messenger.swarm.v1.Peer/Reconcile",
+                             "/messenger.swarm.v1.Peer/Fetch"}) {
+    See(Kind::kRequest, Storage(3), Storage(4), kAccount, method);
+  }
+  EXPECT_THAT(observer_.status(), IsOk());
+  See(Kind::kRequest, Relay(3), Storage(3), kAccount,
+      "/messenger.swarm.v1.Peer/Fetch");
+  ExpectViolation("spoke of");
+}
+
+TEST_F(ObserverTest, MembersMayBringEachOtherItemsOfSeveralAccounts) {
+  const std::string other = "\x05" + std::string(32, 'b');
+  observer_.AddAccount(other, std::string(32, 'B'));
+  See(Kind::kRequest, Storage(3), Storage(4), kAccount + other,
+      "/messenger.swarm.v1.Peer/Replicate");
+  EXPECT_THAT(observer_.status(), IsOk());
+  See(Kind::kRequest, Relay(3), Storage(3), kAccount + other, kHandle);
+  ExpectViolation("names two accounts");
+}
+
 TEST_F(ObserverTest, AReadableTextIsSeenWhereverItIs) {
   See(Kind::kRequest, Relay(3), Storage(3), "here: nobody else's business",
       kHandle);

@@ -96,13 +96,12 @@ absl::Status AuthorityProcess::Listen() {
   }
   RETURN_IF_ERROR(server_->Start());
 
-  const std::string real = server_->address();
-  const std::string address =
-      options_.advertised_ip.empty()
-          ? real
-          : absl::StrCat(options_.advertised_ip, real.substr(real.rfind(':')));
+  const std::string address = options_.advertised_address.empty()
+                                  ? server_->address()
+                                  : options_.advertised_address;
   if (!IsSocketAddress(address)) {
-    return absl::InvalidArgumentError("advertised address is no IP literal");
+    return absl::InvalidArgumentError(
+        "advertised address is no IP literal and port");
   }
   authority_ = {options_.nickname, key_.public_key(), {address, tls_.key()}};
   transport_ = std::make_unique<GrpcTransport>(

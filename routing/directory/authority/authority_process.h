@@ -36,8 +36,8 @@ class AuthorityProcess final {
   struct Options {
     std::string data_directory;  // exists
     std::string listen_address;  // IP literal and port; port 0: any
-    // IP literal that others reach it by; empty: that of the listen address.
-    std::string advertised_ip = "";
+    // IP literal and port that others reach it by; empty: as it listens.
+    std::string advertised_address = "";
     std::string nickname;  // 1 to 32 of a-z 0-9 '-'
     // 0: as the size of the network calls for.
     int swarm_size = 0;

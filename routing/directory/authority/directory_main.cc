@@ -23,9 +23,10 @@ ABSL_FLAG(std::string, data_dir, "",
           "directory of this process's keys and database; must exist");
 ABSL_FLAG(std::string, listen, "127.0.0.1:0",
           "IP literal and port to listen on; port 0 takes any free one");
-ABSL_FLAG(std::string, advertise_ip, "",
-          "IP literal by which others reach this authority, if it is not the "
-          "one it listens on");
+ABSL_FLAG(
+    std::string, advertise_address, "",
+    "IP literal and port by which others reach this authority, where that is "
+    "not the address it listens on: port forwarding, a proxy in front");
 ABSL_FLAG(std::string, nickname, "authority", "1 to 32 of a-z 0-9 and '-'");
 ABSL_FLAG(std::string, network_file, "",
           "which network to serve; may appear after the start");
@@ -91,7 +92,7 @@ int Main() {
       AuthorityProcess::Create(
           {.data_directory = absl::GetFlag(FLAGS_data_dir),
            .listen_address = absl::GetFlag(FLAGS_listen),
-           .advertised_ip = absl::GetFlag(FLAGS_advertise_ip),
+           .advertised_address = absl::GetFlag(FLAGS_advertise_address),
            .nickname = absl::GetFlag(FLAGS_nickname),
            .swarm_size = absl::GetFlag(FLAGS_swarm_size),
            .evict_after = absl::GetFlag(FLAGS_evict_after),

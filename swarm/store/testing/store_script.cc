@@ -4,6 +4,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "crypto/base/status_macros.h"
+#include "routing/onion/node_id.h"
+#include "swarm/auth/registration.h"
+#include "swarm/auth/request_auth.h"
 
 namespace messenger::swarm {
 namespace {
@@ -16,6 +19,7 @@ constexpr uint64_t kRecordKeys = 4;
 constexpr size_t kNoRowLimit = 1'000'000;
 constexpr size_t kNoByteLimit = size_t{1} << 30;
 constexpr uint64_t kHourMs = 3'600'000;
+constexpr uint64_t kFillShards = 5;
 
 MailboxAddress Mailbox(char name) {
   return *MailboxAddress::FromBytes("\x05" + std::string(32, name));
@@ -37,21 +41,59 @@ PutMessage DrawMessage(uint64_t now_ms, crypto::Random& random) {
                  .id = {},
                  .payload = Payload(random.Uniform(kMessageIds)),
                  .expiry_ms = now_ms + 1 + random.Uniform(20 * kHourMs),
-                 .proof = std::string(96, 's')};
+                 .proof = std::string(128, 's')};
   put.id = ComputeMessageId(put.mailbox, put.ns, put.payload);
   return put;
 }
 
 DeleteMessages DrawDeletion(uint64_t now_ms, crypto::Random& random) {
-  DeleteMessages erase{.mailbox = DrawMailbox(random),
-                       .ns = kMessages,
-                       .ids = {},
-                       .unknown_until_ms = now_ms + 30 * kHourMs};
+  DeleteTerms terms{.mailbox = DrawMailbox(random),
+                    .ns = kMessages,
+                    .timestamp_ms = now_ms,
+                    .nonce = random.Fixed<RequestNonce>(),
+                    .effective_ms = random.Uniform(3) > 0
+                                        ? 0
+                                        : now_ms + random.Uniform(9 * kHourMs),
+                    .ids = {}};
   for (uint64_t n = random.Uniform(4) + 1; n > 0; --n) {
-    erase.ids.push_back(ComputeMessageId(erase.mailbox, erase.ns,
+    terms.ids.push_back(ComputeMessageId(terms.mailbox, terms.ns,
                                          Payload(random.Uniform(kMessageIds))));
   }
-  return erase;
+  const ObjectId id = DeletionId(terms);
+  return {
+      .terms = std::move(terms), .order_id = id, .proof = std::string(96, 'd')};
+}
+
+PurgeMessages DrawPurge(uint64_t now_ms, crypto::Random& random) {
+  const PurgeTerms terms{
+      .mailbox = DrawMailbox(random),
+      .ns = kMessages,
+      .expiry_until_ms = now_ms + 1 + random.Uniform(2 * kHourMs),
+      .timestamp_ms = now_ms,
+      .nonce = random.Fixed<RequestNonce>()};
+  return {.terms = terms,
+          .order_id = PurgeId(terms),
+          .proof = std::string(96, 'p')};
+}
+
+PutRegistration Registration(const MailboxAddress& mailbox, uint64_t now_ms) {
+  const RegistrationTerms terms{.mailbox = mailbox, .timestamp_ms = now_ms};
+  return {.mailbox = mailbox,
+          .id = RegistrationId(terms),
+          .timestamp_ms = now_ms,
+          .proof_nonce = 0,
+          .proof = std::string(96, 'r')};
+}
+
+routing::NodeId Peer() {
+  return *routing::NodeId::FromBytes(std::string(32, 'n'));
+}
+
+PutHints DrawHint(uint64_t now_ms, crypto::Random& random) {
+  return {.peer = Peer(),
+          .items = {{ItemKind::kMessage, static_cast<Shard>(random.Uniform(9)),
+                     random.Fixed<ObjectId>()}},
+          .until_ms = now_ms + 1 + random.Uniform(5 * kHourMs)};
 }
 
 PutRecord DrawRecord(crypto::Random& random) {
@@ -70,12 +112,24 @@ PutRecord DrawRecord(crypto::Random& random) {
 }
 
 StoreOp DrawOp(uint64_t now_ms, crypto::Random& random) {
-  switch (random.Uniform(8)) {
+  switch (random.Uniform(20)) {
     case 0:
     case 1:
-      return DrawDeletion(now_ms, random);
     case 2:
+      return DrawDeletion(now_ms, random);
+    case 3:
+    case 4:
       return DrawRecord(random);
+    case 5:
+      return DrawPurge(now_ms, random);
+    case 6:
+      return Registration(DrawMailbox(random), now_ms);
+    case 7:
+      return DrawHint(now_ms, random);
+    case 8:
+      return SetFill{
+          .shards = {{static_cast<Shard>(random.Uniform(kFillShards)),
+                      random.Uniform(3)}}};
     default:
       return DrawMessage(now_ms, random);
   }
@@ -100,6 +154,11 @@ absl::Status ForEachMessage(const MessageStore& store, Visit visit) {
 std::vector<StoreStep> DrawStoreScript(size_t steps, crypto::Random& random) {
   std::vector<StoreStep> script;
   uint64_t now_ms = 1'900'000'000'000;
+  ApplyOps registrations{.ops = {}, .now_ms = now_ms};
+  for (const char name : kMailboxes) {
+    registrations.ops.push_back(Registration(Mailbox(name), now_ms));
+  }
+  script.push_back(std::move(registrations));
   while (script.size() < steps) {
     now_ms += random.Uniform(kHourMs);
     const uint64_t kind = random.Uniform(25);
@@ -108,9 +167,9 @@ std::vector<StoreStep> DrawStoreScript(size_t steps, crypto::Random& random) {
     } else if (kind < 3) {
       script.push_back(ExpireBefore{.now_ms = now_ms});
     } else {
-      ApplyOps ops;
+      ApplyOps ops{.ops = {}, .now_ms = now_ms};
       for (uint64_t n = random.Uniform(3) + 1; n > 0; --n) {
-        ops.push_back(DrawOp(now_ms, random));
+        ops.ops.push_back(DrawOp(now_ms, random));
       }
       script.push_back(std::move(ops));
     }
@@ -121,7 +180,7 @@ std::vector<StoreStep> DrawStoreScript(size_t steps, crypto::Random& random) {
 absl::StatusOr<StepResult> DoStep(const StoreStep& step, MessageStore& store) {
   StepResult result;
   if (const auto* ops = std::get_if<ApplyOps>(&step)) {
-    ASSIGN_OR_RETURN(result.ops, store.Apply(*ops));
+    ASSIGN_OR_RETURN(result.ops, store.Apply(ops->ops, ops->now_ms));
   } else if (const auto* expire = std::get_if<ExpireBefore>(&step)) {
     ASSIGN_OR_RETURN(result.expired, store.Expire(expire->now_ms, kNoRowLimit));
   }
@@ -158,6 +217,24 @@ absl::StatusOr<StoreState> ReadState(const MessageStore& store) {
     return absl::InternalError("totals that do not count what is there");
   }
   state.tombstones = totals.tombstones;
+  state.deletions = totals.deletions;
+  state.registrations = totals.registrations;
+  state.hints = totals.hints;
+  for (const Shard shard : store.Shards()) {
+    for (const WindowSummary& window : store.Windows(shard, /*from_ms=*/0)) {
+      SetDigest again;
+      ASSIGN_OR_RETURN(const std::vector<ItemEntry> entries,
+                       store.Entries(shard, window.window));
+      for (const ItemEntry& entry : entries) again.Add(entry);
+      if (again != window.digest || entries.size() != window.count) {
+        return absl::InternalError("a digest that is not of what is there");
+      }
+      state.digests[{shard, window.window}] = window.digest.ToBytes();
+    }
+  }
+  for (Shard shard = 0; shard < kFillShards; ++shard) {
+    state.filled[shard] = store.FilledIn(shard);
+  }
   return state;
 }
 

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <string>
 #include <tuple>
 #include <utility>
 #include <variant>
@@ -19,6 +20,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "crypto/random/random.h"
+#include "swarm/auth/item.h"
 #include "swarm/auth/mailbox.h"
 #include "swarm/auth/record.h"
 #include "swarm/store/message_store.h"
@@ -26,7 +28,10 @@
 namespace messenger::swarm {
 
 // One transaction.
-using ApplyOps = std::vector<StoreOp>;
+struct ApplyOps {
+  std::vector<StoreOp> ops;
+  uint64_t now_ms = 0;
+};
 struct ExpireBefore {
   uint64_t now_ms = 0;
 };
@@ -36,7 +41,7 @@ using StoreStep = std::variant<ApplyOps, ExpireBefore, ReopenStore>;
 
 // Few mailboxes and few ids, so that operations meet: repetitions, deletions of
 // what is there and of what is not, late copies of what was deleted, records
-// that supersede one another.
+// that supersede one another. The mailboxes are registered in the first step.
 std::vector<StoreStep> DrawStoreScript(size_t steps, crypto::Random& random);
 
 struct StepResult {
@@ -62,6 +67,12 @@ struct StoreState {
   std::map<Box, std::vector<Message>> messages;
   std::map<Box, std::vector<Record>> records;
   uint64_t tombstones = 0;
+  uint64_t deletions = 0;
+  uint64_t registrations = 0;
+  uint64_t hints = 0;
+  // What reconciliation compares, by shard and window (invariant I12).
+  std::map<std::pair<Shard, Window>, std::string> digests;
+  std::map<Shard, uint64_t> filled;
 
   friend bool operator==(const StoreState&, const StoreState&) = default;
 };

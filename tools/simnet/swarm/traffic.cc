@@ -241,7 +241,6 @@ void Traffic::StartClient(Client& client) {
   client.directory->Accept(client.directory_wire).IgnoreError();
   client.requester = std::make_unique<Requester>(*this, client);
   client::SwarmClientOptions options;
-  options.registration_bits = world_.consensus()->params().registration_bits;
   options.bug = world_.plan().options.client_bug;
   if (world_.plan().options.baseline) {
     options.bug = client::PlantedClientBug::kBaseline;
