@@ -23,6 +23,12 @@ void Ledger::Violate(absl::string_view check, std::string detail) {
   violations_.push_back({std::string(check), std::move(detail)});
 }
 
+void Ledger::Explain(absl::string_view more) {
+  if (!violations_.empty()) {
+    absl::StrAppend(&violations_.back().detail, "\n    ", more);
+  }
+}
+
 void Ledger::Sending(int mailbox, const swarm::MessageId& id, absl::Time expiry,
                      absl::Time now) {
   const auto [it, fresh] = messages_.try_emplace(id);
@@ -37,13 +43,14 @@ void Ledger::Sending(int mailbox, const swarm::MessageId& id, absl::Time expiry,
   Apply(message);
 }
 
-void Ledger::Sent(const swarm::MessageId& id, absl::Time now) {
+void Ledger::Sent(const swarm::MessageId& id, absl::Time now, std::string how) {
   const auto it = messages_.find(id);
   if (it == messages_.end()) {
     return Violate("phantom", absl::StrCat(Short(id), " was sent by nobody"));
   }
   if (it->second.sent != absl::InfiniteFuture()) return;
   it->second.sent = now;
+  it->second.how = std::move(how);
   ++figures_.sent;
 }
 
@@ -176,7 +183,8 @@ void Ledger::Read(int device, const Reading& reading, absl::Time now) {
             absl::StrCat(Short(id), " of mailbox ", reader.mailbox, ", sent ",
                          absl::FormatDuration(reading.begun - message.sent),
                          " before, is not in a complete reading of device ",
-                         device, reading.final_reading ? " (final)" : ""));
+                         device, reading.final_reading ? " (final)" : "", "; ",
+                         message.how));
   }
 }
 

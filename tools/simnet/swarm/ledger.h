@@ -64,6 +64,7 @@ class Ledger final {
     // When a deletion, perhaps with a later effect, was first confirmed.
     absl::Time must_confirmed = absl::InfiniteFuture();
     bool read = false;
+    std::string how;  // it was sent; for people
   };
 
   struct Figures {
@@ -85,7 +86,8 @@ class Ledger final {
   // --- writing ---
   void Sending(int mailbox, const swarm::MessageId& id, absl::Time expiry,
                absl::Time now);
-  void Sent(const swarm::MessageId& id, absl::Time now);
+  // `how` is for people.
+  void Sent(const swarm::MessageId& id, absl::Time now, std::string how = "");
   // `effective`: from when on the messages are to be gone.
   void Deleting(const std::vector<swarm::MessageId>& ids, absl::Time effective,
                 absl::Time now);
@@ -126,6 +128,8 @@ class Ledger final {
   std::vector<swarm::MessageId> MessagesThatMustExist(absl::Time until) const;
 
   void Violate(absl::string_view check, std::string detail);
+  // Adds to the latest violation what the caller knows about it.
+  void Explain(absl::string_view more);
   const std::vector<Violation>& violations() const { return violations_; }
   const Figures& figures() const { return figures_; }
 

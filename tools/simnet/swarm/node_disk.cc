@@ -11,6 +11,8 @@
 namespace messenger::simnet {
 namespace {
 
+constexpr char kPath[] = "/swarm.db";
+
 class MemoryDisk final : public NodeDisk {
  public:
   MemoryDisk(crypto::Random& random, bool keep_incarnation)
@@ -43,7 +45,7 @@ class MemoryDisk final : public NodeDisk {
     counters_.full += full;
     return true;
   }
-  bool FlipBit() override { return false; }
+  bool FlipBit(bool) override { return false; }
   Counters counters() const override { return counters_; }
 
  private:
@@ -67,7 +69,7 @@ class SqliteDisk final : public NodeDisk {
     crypto::SeededRandom same(1);
     absl::StatusOr<std::unique_ptr<swarm::SqliteStore>> store =
         swarm::SqliteStore::Open(
-            {.path = "/swarm.db",
+            {.path = kPath,
              .capacity_bytes = 0,
              .vfs = disk_.name(),
              .now_ms = static_cast<uint64_t>(absl::ToUnixMillis(clock_.Now()))},
@@ -100,7 +102,9 @@ class SqliteDisk final : public NodeDisk {
     disk_.SetCapacity(full ? disk_.used_bytes() + 4096 : 0);
     return true;
   }
-  bool FlipBit() override { return disk_.FlipBit().has_value(); }
+  bool FlipBit(bool in_log) override {
+    return disk_.FlipBit(in_log ? "" : kPath).has_value();
+  }
   Counters counters() const override {
     const sqlite::SimulatedDisk::Counters& c = disk_.counters();
     return {.errors = c.read_errors + c.write_errors + c.sync_errors +

@@ -236,7 +236,9 @@ class Simulation {
         ledger_.Violate("under_replicated",
                         absl::StrCat(Name(id), " is on ", holding, " disks"));
       }
-      if (holding > 0 && message.must_end + absl::Minutes(3) < now) {
+      if (holding > 0 &&
+          message.must_end + absl::Minutes(3) + RulesOf(plan_).clock_error <
+              now) {
         ledger_.Violate("resurrected",
                         absl::StrCat(Name(id), " is on ", holding, " disks"));
       }

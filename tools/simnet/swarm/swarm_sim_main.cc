@@ -32,6 +32,7 @@ ABSL_FLAG(std::string, store, "sqlite", "memory (quick) or sqlite");
 ABSL_FLAG(bool, calm, false, "no faults at all");
 ABSL_FLAG(bool, baseline, false,
           "the rules of a store without quorums, hints and repair");
+ABSL_FLAG(bool, log_flips, false, "bits flip in write-ahead logs, too");
 ABSL_FLAG(std::string, bug, "", "a planted bug");
 ABSL_FLAG(bool, bugs, false, "find every planted bug, and say how soon");
 ABSL_FLAG(int, most_seeds, 500, "with --bugs: seeds after which to give up");
@@ -54,6 +55,7 @@ int Main() {
   SimulationOptions options;
   options.sqlite = absl::GetFlag(FLAGS_store) == "sqlite";
   options.span = absl::Hours(absl::GetFlag(FLAGS_hours));
+  options.log_flips = absl::GetFlag(FLAGS_log_flips);
   options.calm = absl::GetFlag(FLAGS_calm);
   options.baseline = absl::GetFlag(FLAGS_baseline);
   if (!absl::GetFlag(FLAGS_bug).empty()) {
@@ -98,8 +100,9 @@ int Main() {
                   << "\n";
       }
       if (!run.violations.empty()) {
-        std::cout << "  replay: " << Replay(run) << std::endl;
+        std::cout << "  replay: " << Replay(run) << "\n";
       }
+      std::cout.flush();
     }
   }
   std::cout << report.ToString();

@@ -382,7 +382,15 @@ void Traffic::Attempt(Client& client,
         }
         CheckSent(client, *message, *outcome);
         last_confirmed_ = world_.Now();
-        ledger_.Sent(message->id, world_.Now());
+        std::string how = "receipts of";
+        for (const routing::NodeId& node : outcome->holders) {
+          absl::StrAppend(&how, " ", world_.IndexOf(node));
+        }
+        absl::StrAppend(&how, " at client's epoch ",
+                        client.directory->current()->epoch(), ", begun ",
+                        absl::FormatDuration(world_.Now() - message->begun),
+                        " before");
+        ledger_.Sent(message->id, world_.Now(), std::move(how));
         figures_.time_to_sent.push_back(world_.Now() - message->begun);
         if (message->attempts > 1) world_.probes().Hit(Probe::kAckAfterRetry);
         client.outbox.erase(
@@ -477,7 +485,20 @@ void Traffic::Poll(Device& device, bool final_reading) {
             reading.ids.push_back(message.id);
             device.known.push_back(message.id);
           }
+          const size_t before = ledger_.violations().size();
           ledger_.Read(device.number, reading, world_.Now());
+          if (ledger_.violations().size() > before) {
+            const Mailbox& mailbox = *mailboxes_[device.mailbox];
+            std::string answered;
+            for (const routing::NodeId& node : outcome->answered) {
+              absl::StrAppend(&answered, " ", world_.IndexOf(node));
+            }
+            ledger_.Explain(absl::StrCat(
+                "answered by", answered, " after ",
+                absl::FormatDuration(world_.Now() - begun), "; client's epoch ",
+                clients_[mailbox.owner]->directory->current()->epoch(), "; ",
+                world_.Describe(swarm::ShardOf(mailbox.address))));
+          }
         }
         if (!final_reading) return;
         if (reading.complete) {

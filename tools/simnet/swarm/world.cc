@@ -351,11 +351,41 @@ bool World::Holds(int i, const swarm::ItemKey& key) const {
   if (store == nullptr) return false;
   const absl::StatusOr<std::vector<swarm::StoreOp>> items =
       store->Load(absl::MakeConstSpan(&key, 1));
-  if (!items.ok() || items->empty()) return false;
+  // A disk that fails just now says nothing about what is on it.
+  if (!items.ok()) return true;
+  if (items->empty()) return false;
   const auto* message = std::get_if<swarm::PutMessage>(&items->front());
   return message == nullptr ||
          swarm::ComputeMessageId(message->mailbox, message->ns,
                                  message->payload) == key.id;
+}
+
+std::string World::Describe(swarm::Shard shard) const {
+  std::string text =
+      absl::StrCat("newest epoch ", consensus_->epoch(), ", transition ",
+                   consensus_->transition_epoch());
+  const swarm::ShardMembers members = placement_->MembersOf(shard);
+  const auto has = [](const std::vector<routing::NodeId>& set,
+                      const routing::NodeId& id) {
+    return std::find(set.begin(), set.end(), id) != set.end();
+  };
+  for (const auto& node : nodes_) {
+    absl::StrAppend(&text, "; node ", node->index,
+                    has(members.serving, node->id) ? " S" : "",
+                    has(members.target, node->id) ? " T" : "");
+    if (!node->running()) {
+      absl::StrAppend(&text, " down");
+      continue;
+    }
+    absl::StrAppend(&text, " epoch ",
+                    node->directory->current() == nullptr
+                        ? 0
+                        : node->directory->current()->epoch(),
+                    " filled in ", node->disk->store()->FilledIn(shard),
+                    node->process->repair().Holds(shard) ? "" : " filling",
+                    " items ", Entries(node->index, shard, 0).size());
+  }
+  return text;
 }
 
 std::vector<swarm::ItemEntry> World::Entries(int i, swarm::Shard shard,

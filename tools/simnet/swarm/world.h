@@ -120,8 +120,11 @@ class World final {
   uint64_t transitions_completed() const { return transitions_completed_; }
 
   // --- what a god sees ---
-  // The item on the node's disk; nothing if it has none, or none that is whole.
+  // The item is on the node's disk, whole. Also where the disk cannot be read
+  // just now: then nobody knows.
   bool Holds(int i, const swarm::ItemKey& key) const;
+  // Who is a member of the shard, and what each thinks and has of it.
+  std::string Describe(swarm::Shard shard) const;
   std::vector<swarm::ItemEntry> Entries(int i, swarm::Shard shard,
                                         uint64_t from_ms) const;
 
