@@ -92,7 +92,7 @@ forbid "wait for the event, not for time to pass" \
 
 forbid "only *_main.cc reads the environment and flags" \
   '\bgetenv\(|ABSL_FLAG\(|absl::GetFlag\(|ParseCommandLine\(' \
-  '.*_main\.cc|.*_test\.cc|tools/|client/cli/' "${CPP[@]}"
+  '.*_main\.cc|.*_test\.cc|swarm/testing/models/|tools/|client/cli/' "${CPP[@]}"
 
 forbid "return absl::Status" \
   '(^|[^\w"])(throw\b\s+\w|throw;|catch \(|try \{)' '' "${CPP[@]}"

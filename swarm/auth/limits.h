@@ -31,8 +31,8 @@ inline constexpr uint32_t kMaxPageRows = 256;
 // the rows. One message of kMaxPayloadBytes always fits.
 inline constexpr uint32_t kMaxPageBytes = 16 * 8'148 - 363;
 inline constexpr uint32_t kMinPageBytes = 4'096;
-// What a row costs besides its payload, at most, its signature included; counted
-// against a page.
+// What a row costs besides its payload, at most, its signature included;
+// counted against a page.
 inline constexpr size_t kRowOverheadBytes = 142;
 inline constexpr size_t kRecordOverheadBytes = 160;
 
