@@ -22,8 +22,8 @@ namespace messenger::swarm {
 class RepairSchedule final {
  public:
   static constexpr absl::Duration kPeriod = absl::Seconds(30);
-  static constexpr absl::Duration kFirstFillRetry = absl::Seconds(1);
-  static constexpr absl::Duration kLastFillRetry = absl::Seconds(30);
+  static constexpr absl::Duration kFirstFillRetry = absl::Milliseconds(500);
+  static constexpr absl::Duration kLastFillRetry = absl::Seconds(4);
 
   // `random` must outlive the schedule.
   explicit RepairSchedule(crypto::Random& random) : random_(random) {}
