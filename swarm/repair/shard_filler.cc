@@ -62,6 +62,7 @@ void ShardFiller::Reconciled(const routing::NodeId& peer,
     if (!std::binary_search(peer_filling.begin(), peer_filling.end(), shard)) {
       compared.filled.insert(peer);
     }
+    compared.rounds = compared.filled.empty() ? compared.rounds + 1 : 0;
     if (IsEnough(shard, compared)) enough.push_back(shard);
   }
   Commit(std::move(enough));
@@ -69,13 +70,18 @@ void ShardFiller::Reconciled(const routing::NodeId& peer,
 
 bool ShardFiller::IsEnough(Shard shard, const Compared& compared) const {
   int filled = 0;
-  bool all = true;
+  int compared_with = 0;
+  int others = 0;
   for (const routing::NodeId& member : map_->Members(shard)) {
     if (member == map_->self()) continue;
+    ++others;
     filled += compared.filled.contains(member) ? 1 : 0;
-    all = all && compared.all.contains(member);
+    compared_with += compared.all.contains(member) ? 1 : 0;
   }
-  return filled >= map_->read_quorum() || all;
+  if (filled >= map_->read_quorum() || compared_with == others) return true;
+  // W = N - R + 1 of N members, this one among them.
+  return compared.rounds >= kRoundsWithoutHolder &&
+         compared_with + 1 >= others + 1 - map_->read_quorum() + 1;
 }
 
 void ShardFiller::Commit(std::vector<Shard> shards) {

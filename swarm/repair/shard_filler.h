@@ -3,7 +3,10 @@
 //
 // A shard is held once this node, since it became its own, has completed a
 // comparison with R other members that hold it, or with all other members,
-// whatever they hold: then nothing more can be had. Until then reads of it are
+// whatever they hold: then nothing more can be had. And where nobody holds it,
+// with so many, kRoundsWithoutHolder times, that together they are a write
+// quorum: then the swarm is new, or W disks are lost, and a member that never
+// came up must not keep the others from serving. Until then reads of it are
 // answered with FILLING. This is what makes W + R > N true across a wipe: an
 // empty disk never counts as an answer.
 //
@@ -30,6 +33,9 @@ namespace messenger::swarm {
 
 class ShardFiller final {
  public:
+  // Comparisons of one shard, at least half a second apart.
+  static constexpr int kRoundsWithoutHolder = 8;
+
   struct Counters {
     uint64_t filled = 0;     // shards that came to be held
     uint64_t forgotten = 0;  // that are no longer this node's
@@ -72,6 +78,8 @@ class ShardFiller final {
   struct Compared {
     absl::flat_hash_set<routing::NodeId> filled;
     absl::flat_hash_set<routing::NodeId> all;
+    // Comparisons, while nobody held it.
+    int rounds = 0;
     bool committing = false;
   };
 
