@@ -35,8 +35,11 @@ struct SwarmClientOptions {
   // The longest pause that a busy member is granted.
   absl::Duration longest_busy_pause = absl::Seconds(10);
 
-  // Attempts per member of a reading, for paths fail too.
-  int read_attempts = 2;
+  // Attempts per member of a reading, for paths fail too and a member may be
+  // about to have fetched what it lacks. The pause before the second; before
+  // each further one it is as much longer.
+  int read_attempts = 3;
+  absl::Duration read_pause = absl::Milliseconds(300);
   // How long to wait for the rest once enough members have answered.
   absl::Duration read_grace = absl::Seconds(2);
   absl::Duration read_deadline = absl::Seconds(30);

@@ -97,7 +97,7 @@ bool SwarmRecordReading::OnRefusal(const MemberAnswer& answer) {
     directory_is_old_ = true;
     return true;
   }
-  return answer.refusal.reason == RefusalReason::kFilling;
+  return false;
 }
 
 void SwarmRecordReading::OnAnswer(const routing::NodeId& member,
@@ -108,7 +108,15 @@ void SwarmRecordReading::OnAnswer(const routing::NodeId& member,
       !answer.response->has_get_records()) {
     const bool for_good = OnRefusal(answer);
     if (!for_good && ++asked.failures < context_.options.read_attempts) {
-      return Ask(member);
+      context_.executor.RunAfter(
+          asked.failures * context_.options.read_pause,
+          [this, member, weak = std::weak_ptr<const bool>(alive_)] {
+            // Unless the members have changed meanwhile.
+            if (!weak.expired() && !finished_ && asked_.contains(member)) {
+              Ask(member);
+            }
+          });
+      return;
     }
     asked_.erase(member);
   } else if (Take(answer);

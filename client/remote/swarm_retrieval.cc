@@ -119,8 +119,7 @@ bool SwarmRetrieval::OnRefusal(const routing::NodeId& member,
   }
   if (reason != RefusalReason::kNone) reasons_[reason].insert(member);
   // Asking again would get the same answer.
-  return reason == RefusalReason::kFilling ||
-         reason == RefusalReason::kNotRegistered ||
+  return reason == RefusalReason::kNotRegistered ||
          reason == RefusalReason::kClockSkew;
 }
 
@@ -140,7 +139,19 @@ void SwarmRetrieval::OnAnswer(const PageTerms& terms, MemberAnswer answer) {
   if (!page.has_value()) {
     const bool for_good = OnRefusal(terms.member, answer);
     if (!for_good && ++listing.failures < context_.options.read_attempts) {
-      return AskForPage(terms.member);
+      context_.executor.RunAfter(
+          listing.failures * context_.options.read_pause,
+          [this, member = terms.member,
+           weak = std::weak_ptr<const bool>(alive_)] {
+            if (weak.expired() || finished_) return;
+            // Unless the members have changed meanwhile.
+            const auto asked = listings_.find(member);
+            if (asked != listings_.end() &&
+                asked->second.state == Listing::kReading) {
+              AskForPage(member);
+            }
+          });
+      return;
     }
     listing.state = Listing::kFailed;
     return FinishIfDone();
