@@ -39,7 +39,7 @@ struct SwarmClientOptions {
   // about to have fetched what it lacks. The pause before the second; before
   // each further one it is as much longer.
   int read_attempts = 3;
-  absl::Duration read_pause = absl::Milliseconds(300);
+  absl::Duration read_pause = absl::Milliseconds(700);
   // How long to wait for the rest once enough members have answered.
   absl::Duration read_grace = absl::Seconds(2);
   absl::Duration read_deadline = absl::Seconds(30);

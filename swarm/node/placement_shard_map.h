@@ -26,6 +26,7 @@ class PlacementShardMap final : public ShardMap {
                     std::shared_ptr<const Placement> placement);
 
   uint64_t epoch() const override;
+  uint64_t layout() const override { return placement_->layout(); }
   const routing::NodeId& self() const override { return self_; }
   int read_quorum() const override { return placement_->read_quorum(); }
   uint64_t transition_epoch() const override;

@@ -8,8 +8,9 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "crypto/base/bytes.h"
+#include "crypto/hash/hash.h"
 
 namespace messenger::swarm {
 namespace {
@@ -26,15 +27,23 @@ int CountOf(const std::vector<routing::NodeId>& members,
       [&](const auto& member) { return nodes.contains(member); }));
 }
 
-// Whatever the ranking looks at, unambiguously.
-std::string KeyOf(const std::vector<Candidate>& candidates) {
-  std::string key;
+// Whatever the ranking looks at, unambiguously (section 2.4).
+void AddTo(crypto::ByteWriter& key, const std::vector<Candidate>& candidates) {
+  key.U32(static_cast<uint32_t>(candidates.size()));
   for (const Candidate& candidate : candidates) {
-    absl::StrAppend(&key, candidate.id.bytes(), candidate.operator_key.bytes(),
-                    candidate.address_block.size(), ":",
-                    candidate.address_block);
+    key.Bytes(candidate.id.bytes())
+        .Bytes(candidate.operator_key.bytes())
+        .Var16(candidate.address_block);
   }
-  return key;
+}
+
+std::string KeyOf(const std::vector<Candidate>& serving,
+                  const std::vector<Candidate>& target, size_t swarm_size) {
+  crypto::ByteWriter key;
+  key.U8(static_cast<uint8_t>(swarm_size));
+  AddTo(key, serving);
+  AddTo(key, target);
+  return key.Take();
 }
 
 }  // namespace
@@ -47,8 +56,9 @@ bool ShardMembers::Has(const routing::NodeId& node) const {
 class Placement::Table final {
  public:
   Table(std::vector<Candidate> serving, std::vector<Candidate> target,
-        bool in_transition, size_t swarm_size)
-      : serving_(std::move(serving)),
+        bool in_transition, size_t swarm_size, uint64_t layout)
+      : layout_(layout),
+        serving_(std::move(serving)),
         target_(std::move(target)),
         in_transition_(in_transition),
         swarm_size_(swarm_size) {}
@@ -57,6 +67,8 @@ class Placement::Table final {
   static std::shared_ptr<const Table> Of(std::vector<Candidate> serving,
                                          std::vector<Candidate> target,
                                          bool in_transition, size_t swarm_size);
+
+  uint64_t layout() const { return layout_; }
 
   ShardMembers Find(Shard shard) const {
     absl::MutexLock lock(&mutex_);
@@ -106,6 +118,7 @@ class Placement::Table final {
     return shards_.emplace(shard, std::move(members)).first->second;
   }
 
+  const uint64_t layout_;
   const std::vector<Candidate> serving_;
   const std::vector<Candidate> target_;
   const bool in_transition_;
@@ -123,16 +136,16 @@ std::shared_ptr<const Placement::Table> Placement::Table::Of(
     bool in_transition, size_t swarm_size) {
   static absl::Mutex& mutex = *new absl::Mutex;
   static auto& tables = *new std::map<std::string, std::weak_ptr<const Table>>;
-  const std::string key =
-      absl::StrCat(swarm_size, in_transition ? "t" : "s", serving.size(), ":",
-                   KeyOf(serving), KeyOf(target));
+  const std::string key = KeyOf(serving, target, swarm_size);
   absl::MutexLock lock(&mutex);
   if (std::shared_ptr<const Table> known = tables[key].lock()) return known;
   for (auto it = tables.begin(); it != tables.end();) {
     it = it->second.expired() ? tables.erase(it) : std::next(it);
   }
   auto table = std::make_shared<const Table>(
-      std::move(serving), std::move(target), in_transition, swarm_size);
+      std::move(serving), std::move(target), in_transition, swarm_size,
+      crypto::ByteReader(crypto::Blake2b256("nm1-layout", {key}).bytes())
+          .U64());
   tables[key] = table;
   return table;
 }
@@ -155,6 +168,8 @@ Placement::Placement(std::shared_ptr<const routing::Consensus> consensus)
   table_ = Table::Of(std::move(serving), std::move(target), in_transition,
                      static_cast<size_t>(consensus_->params().swarm_size));
 }
+
+uint64_t Placement::layout() const { return table_->layout(); }
 
 ShardMembers Placement::MembersOf(Shard shard) const {
   return table_->Find(shard);

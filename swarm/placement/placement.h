@@ -53,6 +53,10 @@ class Placement final {
   std::vector<Shard> SharedShards(const routing::NodeId& a,
                                   const routing::NodeId& b) const;
 
+  // Names who is in S and in T of every shard: the same for directories that
+  // agree on it (section 2.4).
+  uint64_t layout() const;
+
   // Of the swarm size the network aims at, not of the members it has: a
   // network too small for W receipts stores nothing.
   int write_quorum() const { return consensus_->params().write_quorum(); }

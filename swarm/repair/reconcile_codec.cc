@@ -281,7 +281,7 @@ absl::StatusOr<ReconcileAsk> ParseReconcileAsk(absl::string_view bytes) {
     return Malformed("no valid comparison");
   }
   ReconcileAsk ask;
-  ask.epoch = proto.epoch();
+  ask.layout = proto.layout();
   ask.from_ms = proto.from_ms();
   if (ask.from_ms > kMaxNumber) return Malformed("no valid time");
   switch (proto.level_case()) {
@@ -312,7 +312,7 @@ absl::StatusOr<ReconcileAsk> ParseReconcileAsk(absl::string_view bytes) {
 
 std::string RenderReconcileAsk(const ReconcileAsk& ask) {
   v1::ReconcileRequest proto;
-  proto.set_epoch(ask.epoch);
+  proto.set_layout(ask.layout);
   proto.set_from_ms(ask.from_ms);
   std::visit(AskRenderer{proto}, ask.level);
   return proto.SerializeAsString();
@@ -325,7 +325,7 @@ absl::StatusOr<ReconcileAnswer> ParseReconcileAnswer(absl::string_view bytes) {
     return Malformed("no valid answer");
   }
   ReconcileAnswer answer;
-  answer.epoch = proto.epoch();
+  answer.layout = proto.layout();
   answer.now_ms = proto.now_ms();
   if (answer.now_ms > kNeverMs) return Malformed("no valid time");
   if (proto.filling_size() > kShards) return Malformed("too many shards");
@@ -361,7 +361,7 @@ absl::StatusOr<ReconcileAnswer> ParseReconcileAnswer(absl::string_view bytes) {
 
 std::string RenderReconcileAnswer(const ReconcileAnswer& answer) {
   v1::ReconcileResponse proto;
-  proto.set_epoch(answer.epoch);
+  proto.set_layout(answer.layout);
   proto.set_now_ms(answer.now_ms);
   for (const Shard shard : answer.filling) proto.add_filling(shard);
   std::visit(AnswerRenderer{proto}, answer.level);
@@ -387,7 +387,7 @@ absl::StatusOr<FetchAsk> ParseFetchAsk(absl::string_view bytes) {
     return Malformed("no valid number of names");
   }
   FetchAsk ask;
-  ask.epoch = proto.epoch();
+  ask.layout = proto.layout();
   absl::flat_hash_set<ItemKey> seen;
   for (const v1::ItemName& name : proto.names()) {
     ItemKey key;
@@ -400,9 +400,9 @@ absl::StatusOr<FetchAsk> ParseFetchAsk(absl::string_view bytes) {
   return ask;
 }
 
-std::string RenderFetchAsk(uint64_t epoch, absl::Span<const ItemKey> names) {
+std::string RenderFetchAsk(uint64_t layout, absl::Span<const ItemKey> names) {
   v1::FetchRequest proto;
-  proto.set_epoch(epoch);
+  proto.set_layout(layout);
   for (const ItemKey& key : names) {
     v1::ItemName& name = *proto.add_names();
     name.set_kind(static_cast<uint32_t>(key.kind));

@@ -79,7 +79,7 @@ struct AskScrub {
 };
 
 struct ReconcileAsk {
-  uint64_t epoch = 0;
+  uint64_t layout = 0;
   uint64_t from_ms = 0;
   std::variant<AskGroups, AskWindows, AskEntries, AskScrub> level;
 };
@@ -113,7 +113,7 @@ struct ScrubAnswer {
 };
 
 struct ReconcileAnswer {
-  uint64_t epoch = 0;
+  uint64_t layout = 0;
   uint64_t now_ms = 0;
   std::vector<Shard> filling;  // rising
   std::variant<GroupsAnswer, WindowsAnswer, EntriesAnswer, ScrubAnswer> level;
@@ -128,11 +128,11 @@ std::string RenderReconcileAnswer(const ReconcileAnswer& answer);
 size_t AnswerBytes(const std::variant<EntriesOfRange, PartsOfRange>& range);
 
 struct FetchAsk {
-  uint64_t epoch = 0;
+  uint64_t layout = 0;
   std::vector<ItemKey> names;
 };
 absl::StatusOr<FetchAsk> ParseFetchAsk(absl::string_view bytes);
-std::string RenderFetchAsk(uint64_t epoch, absl::Span<const ItemKey> names);
+std::string RenderFetchAsk(uint64_t layout, absl::Span<const ItemKey> names);
 
 struct FetchAnswer {
   std::vector<v1::ReplicatedItem> items;

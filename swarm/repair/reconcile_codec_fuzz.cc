@@ -62,7 +62,7 @@ void CheckFetch(absl::string_view bytes) {
   const auto ask = ParseFetchAsk(bytes);
   if (ask.ok()) {
     Require(!ask->names.empty() && ask->names.size() <= kMaxFetchNames);
-    const auto again = ParseFetchAsk(RenderFetchAsk(ask->epoch, ask->names));
+    const auto again = ParseFetchAsk(RenderFetchAsk(ask->layout, ask->names));
     Require(again.ok() && again->names == ask->names);
   }
   const auto answer = ParseFetchAnswer(bytes, /*asked=*/3);

@@ -179,12 +179,12 @@ absl::StatusOr<std::string> ReconcileResponder::Reconcile(
   const auto map = options_.maps();
   if (map == nullptr) return absl::UnavailableError("no directory yet");
   ASSIGN_OR_RETURN(const ReconcileAsk ask, ParseReconcileAsk(request));
-  if (ask.epoch != map->epoch()) {
+  if (ask.layout != map->layout()) {
     return absl::FailedPreconditionError("another directory");
   }
   const SetView view(options_.store, map->SharedWith(peer), ask.from_ms);
   ReconcileAnswer answer;
-  answer.epoch = map->epoch();
+  answer.layout = map->layout();
   answer.now_ms =
       static_cast<uint64_t>(absl::ToUnixMillis(options_.clock.Now()));
   if (const auto* groups = std::get_if<AskGroups>(&ask.level)) {

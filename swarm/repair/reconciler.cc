@@ -34,11 +34,11 @@ bool HasSince(const Ends& ends, const ItemEntry& entry) {
 }  // namespace
 
 Reconciler::Reconciler(Options options, const routing::NodeId& peer,
-                       uint64_t epoch, std::vector<Shard> shards,
+                       uint64_t layout, std::vector<Shard> shards,
                        absl::Time now)
     : options_(std::move(options)),
       peer_(peer),
-      epoch_(epoch),
+      layout_(layout),
       started_(options_.clock.Now()),
       view_(options_.store, std::move(shards), ToMs(now + kExpiryMargin)),
       alive_(std::make_shared<bool>(true)) {}
@@ -54,8 +54,9 @@ void Reconciler::Start(Done done) {
 
 template <typename Level>
 void Reconciler::Ask(Level level) {
-  std::string request = RenderReconcileAsk(
-      {.epoch = epoch_, .from_ms = view_.from_ms(), .level = std::move(level)});
+  std::string request = RenderReconcileAsk({.layout = layout_,
+                                            .from_ms = view_.from_ms(),
+                                            .level = std::move(level)});
   ++outcome_.steps;
   outcome_.bytes_sent += request.size();
   options_.caller.Call(
@@ -72,7 +73,7 @@ void Reconciler::TakeAnswer(absl::Time asked_at,
   outcome_.bytes_received += reply->size();
   absl::StatusOr<ReconcileAnswer> answer = ParseReconcileAnswer(*reply);
   if (!answer.ok()) return Fault(std::move(answer).status());
-  if (answer->epoch != epoch_) {
+  if (answer->layout != layout_) {
     return Fail(absl::FailedPreconditionError("another directory"));
   }
   absl::Status taken = absl::InvalidArgumentError("the answer to another step");
@@ -313,7 +314,7 @@ void Reconciler::FetchMore() {
 
 void Reconciler::SendFetch(std::vector<ItemKey> names) {
   ++fetches_;
-  std::string request = RenderFetchAsk(epoch_, names);
+  std::string request = RenderFetchAsk(layout_, names);
   outcome_.bytes_sent += request.size();
   options_.caller.Call(
       peer_, kFetchMethod, std::move(request), kReconcileTimeout,
@@ -412,7 +413,7 @@ void Reconciler::FetchDone() {
 
 void Reconciler::StartPush() {
   pusher_ = std::make_unique<ItemPusher>(options_.store, options_.caller, peer_,
-                                         epoch_);
+                                         layout_);
   pusher_->Push(std::exchange(gives_, {}), [this](ItemPusher::Outcome pushed) {
     outcome_.pushed += pushed.confirmed.size();
     outcome_.refused_there += pushed.refused_count;

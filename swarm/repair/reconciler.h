@@ -99,9 +99,9 @@ class Reconciler final {
   };
   using Done = absl::AnyInvocable<void(Outcome)>;
 
-  // `shards` are those shared with `peer` by the directory of `epoch`, rising.
+  // `shards` are those shared with `peer` by `layout`, rising.
   // `now` is the cluster's time.
-  Reconciler(Options options, const routing::NodeId& peer, uint64_t epoch,
+  Reconciler(Options options, const routing::NodeId& peer, uint64_t layout,
              std::vector<Shard> shards, absl::Time now);
   ~Reconciler();
 
@@ -144,7 +144,7 @@ class Reconciler final {
 
   const Options options_;
   const routing::NodeId peer_;
-  const uint64_t epoch_;
+  const uint64_t layout_;
   const absl::Time started_;
   const SetView view_;
   Done done_;

@@ -254,7 +254,7 @@ TEST_F(ReconcilerTest, InventedSetsAreBounded) {
           }
           const ReconcileAsk ask = *ParseReconcileAsk(request);
           ReconcileAnswer answer;
-          answer.epoch = ask.epoch;
+          answer.layout = ask.layout;
           answer.now_ms = 1;
           if (std::holds_alternative<AskGroups>(ask.level)) {
             GroupsAnswer groups;

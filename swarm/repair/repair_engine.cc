@@ -152,7 +152,7 @@ void RepairEngine::Next() {
 void RepairEngine::StartRun(const routing::NodeId& peer, bool is_fill) {
   ++counters_.runs;
   run_peer_ = peer;
-  run_epoch_ = map_->epoch();
+  run_layout_ = map_->layout();
   run_ = std::make_unique<Reconciler>(
       Reconciler::Options{.store = options_.store,
                           .caller = *caller_,
@@ -160,7 +160,7 @@ void RepairEngine::StartRun(const routing::NodeId& peer, bool is_fill) {
                           .validate = options_.validate,
                           .commit = options_.commit,
                           .bug = options_.bug},
-      peer, run_epoch_, map_->SharedWith(peer), cluster_clock_.Now());
+      peer, run_layout_, map_->SharedWith(peer), cluster_clock_.Now());
   run_->Start([this, is_fill](Reconciler::Outcome outcome) {
     EndRun(is_fill, std::move(outcome));
   });
@@ -186,7 +186,7 @@ void RepairEngine::EndRun(bool is_fill, Reconciler::Outcome outcome) {
       outcome.end != Reconciler::End::kPeerFault) {
     cluster_clock_.Heard(peer, *outcome.clock_offset);
   }
-  if (reached && run_epoch_ == map_->epoch()) {
+  if (reached && run_layout_ == map_->layout()) {
     filler_.Reconciled(peer, outcome.completed, outcome.peer_filling);
   }
   if (is_fill) {

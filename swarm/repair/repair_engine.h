@@ -134,7 +134,7 @@ class RepairEngine final {
   std::shared_ptr<const ShardMap> map_;
   absl::Time next_turn_ = absl::InfinitePast();
   std::optional<routing::NodeId> run_peer_;
-  uint64_t run_epoch_ = 0;
+  uint64_t run_layout_ = 0;
   std::unique_ptr<Reconciler> run_;
   absl::flat_hash_map<routing::NodeId, uint64_t> faults_;
   Counters counters_;

@@ -93,7 +93,7 @@ void Scrubber::Step() {
   options_.caller.Call(
       round.peer, kReconcileMethod,
       RenderReconcileAsk(
-          {.epoch = map->epoch(),
+          {.layout = map->layout(),
            .from_ms = from_ms,
            .level = AskScrub{shard, window, round.salt, round.after}}),
       kReconcileTimeout,

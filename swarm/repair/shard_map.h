@@ -25,6 +25,9 @@ class ShardMap {
   virtual ~ShardMap() = default;
 
   virtual uint64_t epoch() const = 0;
+  // The same for all directories by which the same nodes are in S and in T of
+  // every shard: what two members must agree on to compare.
+  virtual uint64_t layout() const = 0;
   virtual const routing::NodeId& self() const = 0;
   // Of the swarm size that the network aims at.
   virtual int read_quorum() const = 0;

@@ -25,6 +25,7 @@ struct FakeShardMap final : ShardMap {
   std::map<routing::NodeId, routing::Endpoint> endpoints;
 
   uint64_t epoch() const override { return epoch_number; }
+  uint64_t layout() const override { return epoch_number; }
   const routing::NodeId& self() const override { return me; }
   int read_quorum() const override { return read; }
   uint64_t transition_epoch() const override { return transition; }
