@@ -62,7 +62,9 @@ void ShardFiller::Reconciled(const routing::NodeId& peer,
     if (!std::binary_search(peer_filling.begin(), peer_filling.end(), shard)) {
       compared.filled.insert(peer);
     }
-    compared.rounds = compared.filled.empty() ? compared.rounds + 1 : 0;
+    ++compared.rounds;
+    compared.rounds_without_holder =
+        compared.filled.empty() ? compared.rounds_without_holder + 1 : 0;
     if (IsEnough(shard, compared)) enough.push_back(shard);
   }
   Commit(std::move(enough));
@@ -79,9 +81,12 @@ bool ShardFiller::IsEnough(Shard shard, const Compared& compared) const {
     compared_with += compared.all.contains(member) ? 1 : 0;
   }
   if (filled >= map_->read_quorum() || compared_with == others) return true;
-  // W = N - R + 1 of N members, this one among them.
-  return compared.rounds >= kRoundsWithoutHolder &&
-         compared_with + 1 >= others + 1 - map_->read_quorum() + 1;
+  // N - R + 1 of the N members.
+  const int write_quorum = others + 1 - map_->read_quorum() + 1;
+  return (compared.rounds_without_holder >= kRoundsWithoutHolder &&
+          compared_with + 1 >= write_quorum) ||
+         (compared.rounds >= kRoundsWithoutOne && compared_with >= others - 1 &&
+          compared_with >= write_quorum);
 }
 
 void ShardFiller::Commit(std::vector<Shard> shards) {

@@ -6,7 +6,10 @@
 // whatever they hold: then nothing more can be had. And where nobody holds it,
 // with so many, kRoundsWithoutHolder times, that together they are a write
 // quorum: then the swarm is new, or W disks are lost, and a member that never
-// came up must not keep the others from serving. Until then reads of it are
+// came up must not keep the others from serving. For the same reason all but
+// one of the others will do after kRoundsWithoutOne comparisons, if they are W:
+// one disk that is silent and one that is empty are fewer than W, and what a
+// new swarm has stored is on the disks compared. Until then reads of it are
 // answered with FILLING. This is what makes W + R > N true across a wipe: an
 // empty disk never counts as an answer.
 //
@@ -35,6 +38,7 @@ class ShardFiller final {
  public:
   // Comparisons of one shard, at least half a second apart.
   static constexpr int kRoundsWithoutHolder = 8;
+  static constexpr int kRoundsWithoutOne = 40;
 
   struct Counters {
     uint64_t filled = 0;     // shards that came to be held
@@ -78,8 +82,9 @@ class ShardFiller final {
   struct Compared {
     absl::flat_hash_set<routing::NodeId> filled;
     absl::flat_hash_set<routing::NodeId> all;
-    // Comparisons, while nobody held it.
+    // Comparisons: all, and those since somebody held it.
     int rounds = 0;
+    int rounds_without_holder = 0;
     bool committing = false;
   };
 
