@@ -3,28 +3,42 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
+
 namespace messenger::swarm {
 
 void RepairSchedule::SetPeers(std::vector<routing::NodeId> peers) {
   peers_ = std::move(peers);
-  absl::erase_if(rests_, [this](const auto& entry) {
-    return std::find(peers_.begin(), peers_.end(), entry.first) == peers_.end();
+  const absl::flat_hash_set<routing::NodeId> there(peers_.begin(),
+                                                   peers_.end());
+  waiting_.erase(std::remove_if(waiting_.begin(), waiting_.end(),
+                                [&there](const routing::NodeId& peer) {
+                                  return !there.contains(peer);
+                                }),
+                 waiting_.end());
+  absl::erase_if(rests_, [&there](const auto& entry) {
+    return !there.contains(entry.first);
   });
 }
 
 std::optional<routing::NodeId> RepairSchedule::NextPeer() {
-  std::vector<routing::NodeId> others;
-  for (const routing::NodeId& peer : peers_) {
-    if (peer != last_) others.push_back(peer);
+  if (waiting_.empty()) {
+    waiting_ = peers_;
+    for (size_t i = waiting_.size(); i > 1; --i) {
+      std::swap(waiting_[i - 1], waiting_[random_.Uniform(i)]);
+    }
   }
-  if (others.empty()) others = peers_;
-  if (others.empty()) return std::nullopt;
-  last_ = others[random_.Uniform(others.size())];
-  return last_;
+  if (waiting_.empty()) return std::nullopt;
+  const routing::NodeId next = waiting_.back();
+  waiting_.pop_back();
+  return next;
 }
 
 absl::Duration RepairSchedule::NextDelay() {
-  return kPeriod / 2 + random_.UnitDouble() * kPeriod;
+  const absl::Duration share =
+      kRound / static_cast<int64_t>(std::max<size_t>(peers_.size(), 1));
+  return std::clamp(share, kShortestPause, kLongestPause) *
+         (0.5 + random_.UnitDouble());
 }
 
 absl::Time RepairSchedule::RestsUntil(const routing::NodeId& peer) const {

@@ -1,7 +1,7 @@
 // Which member is compared with when (swarm/SPEC.md, section 5.4). Two rhythms:
-// one peer every 30 s, give or take half, never the same twice running while
-// there are others; and, while this node has shards to fill, peers that can
-// fill them, at once, and again after 1 s, 2 s, ... 30 s where that fails.
+// in each round of a minute every peer once, in an order drawn anew; and, while
+// this node has shards to fill, peers that can fill them, at once, and again
+// after kFirstFillRetry, doubling to kLastFillRetry, where that fails.
 //
 // A pure state machine: the caller has the timer. Belongs to one executor.
 
@@ -21,7 +21,10 @@ namespace messenger::swarm {
 
 class RepairSchedule final {
  public:
-  static constexpr absl::Duration kPeriod = absl::Seconds(30);
+  static constexpr absl::Duration kRound = absl::Seconds(60);
+  // Between two turns, however many peers there are.
+  static constexpr absl::Duration kShortestPause = absl::Milliseconds(100);
+  static constexpr absl::Duration kLongestPause = absl::Seconds(30);
   static constexpr absl::Duration kFirstFillRetry = absl::Milliseconds(500);
   static constexpr absl::Duration kLastFillRetry = absl::Seconds(4);
 
@@ -33,7 +36,7 @@ class RepairSchedule final {
 
   // The next of the regular rhythm. Nothing if there are no peers.
   std::optional<routing::NodeId> NextPeer();
-  // Until the turn after that: kPeriod, give or take half.
+  // Until the turn after that: the peer's share of kRound, give or take half.
   absl::Duration NextDelay();
 
   // Among `able`, one whose turn it is, chosen at random.
@@ -56,7 +59,7 @@ class RepairSchedule final {
 
   crypto::Random& random_;
   std::vector<routing::NodeId> peers_;
-  std::optional<routing::NodeId> last_;
+  std::vector<routing::NodeId> waiting_;  // for their turn of this round
   absl::flat_hash_map<routing::NodeId, Rest> rests_;
 };
 

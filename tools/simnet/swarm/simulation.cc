@@ -18,6 +18,7 @@ constexpr absl::Duration kSample = absl::Seconds(30);
 constexpr absl::Duration kDrain = absl::Minutes(10);
 // With evictions and changes of members before.
 constexpr absl::Duration kLongestHealing = absl::Minutes(40);
+constexpr absl::Duration kSweep = absl::Minutes(3);
 constexpr absl::Duration kFinalReading = absl::Minutes(10);
 // Of what ends sooner members may think differently.
 constexpr absl::Duration kExpiryEdge = absl::Seconds(300);
@@ -225,24 +226,34 @@ class Simulation {
           .shard = swarm::ShardOf(mailboxes[message.mailbox]),
           .id = id};
       size_t holding = 0, liars = 0;
+      std::string where, showing;
       for (const routing::NodeId& node :
            world_.placement().MembersOf(key.shard).serving) {
         const int i = world_.IndexOf(node);
         liars += !Honest(i);
-        holding += Honest(i) && world_.Holds(i, key);
+        const bool has = Honest(i) && world_.Holds(i, key);
+        holding += has;
+        if (has) absl::StrAppend(&where, " ", i);
+        if (has && world_.Shows(i, key)) absl::StrAppend(&showing, " ", i);
       }
       if (ledger_.MustExist(message, now + kExpiryEdge) &&
           holding + liars < quorum) {
         ledger_.Violate("under_replicated",
-                        absl::StrCat(Name(id), " is on ", holding, " disks"));
+                        absl::StrCat(Name(id), " is on the disks of", where));
       }
-      if (holding > 0 &&
+      if (!showing.empty() &&
           message.must_end + absl::Minutes(3) + RulesOf(plan_).clock_error <
               now) {
-        ledger_.Violate("resurrected",
-                        absl::StrCat(Name(id), " is on ", holding, " disks"));
+        ledger_.Violate(
+            "resurrected",
+            absl::StrCat(Name(id), " is shown by", showing, " ",
+                         absl::FormatDuration(now - message.must_end),
+                         " after its deletion, ",
+                         absl::FormatDuration(message.expiry - now),
+                         " before its expiry; ", world_.Describe(key.shard)));
       }
     }
+    CheckSwept();
     // I12: digests are what the items add up to.
     for (int i = 0; i < world_.nodes(); ++i) {
       const swarm::MessageStore* store = world_.node(i).disk->store();
@@ -259,6 +270,35 @@ class Simulation {
           }
         }
       }
+    }
+  }
+
+  // What has ended leaves the disks.
+  void CheckSwept() {
+    const auto dirty = [this](uint64_t before_ms) {
+      std::string nodes;
+      for (int i = 0; i < world_.nodes(); ++i) {
+        const swarm::MessageStore* store = world_.node(i).disk->store();
+        if (store == nullptr || !Honest(i)) continue;
+        for (const swarm::Shard shard : store->Shards()) {
+          const std::vector<swarm::ItemEntry> entries =
+              world_.Entries(i, shard, 0);
+          if (std::any_of(entries.begin(), entries.end(),
+                          [before_ms](const swarm::ItemEntry& entry) {
+                            return entry.kind == swarm::ItemKind::kMessage &&
+                                   entry.expiry_ms < before_ms;
+                          })) {
+            absl::StrAppend(&nodes, " ", i);
+            break;
+          }
+        }
+      }
+      return nodes;
+    };
+    const auto now_ms = static_cast<uint64_t>(absl::ToUnixMillis(world_.Now()));
+    const auto swept = [&] { return dirty(now_ms).empty(); };
+    if (!world_.executor().RunUntil(swept, kSweep)) {
+      ledger_.Violate("unswept", absl::StrCat("nodes", dirty(now_ms)));
     }
   }
 

@@ -360,6 +360,15 @@ bool World::Holds(int i, const swarm::ItemKey& key) const {
                                  message->payload) == key.id;
 }
 
+bool World::Shows(int i, const swarm::ItemKey& key) const {
+  const std::vector<swarm::ItemEntry> alive = Entries(
+      i, key.shard, static_cast<uint64_t>(absl::ToUnixMillis(clock_.Now())));
+  return std::any_of(alive.begin(), alive.end(),
+                     [&key](const swarm::ItemEntry& entry) {
+                       return entry.kind == key.kind && entry.id == key.id;
+                     });
+}
+
 std::string World::Describe(swarm::Shard shard) const {
   std::string text =
       absl::StrCat("newest epoch ", consensus_->epoch(), ", transition ",

@@ -123,6 +123,8 @@ class World final {
   // The item is on the node's disk, whole. Also where the disk cannot be read
   // just now: then nobody knows.
   bool Holds(int i, const swarm::ItemKey& key) const;
+  // Its end has not come; what has ended is read by nobody.
+  bool Shows(int i, const swarm::ItemKey& key) const;
   // Who is a member of the shard, and what each thinks and has of it.
   std::string Describe(swarm::Shard shard) const;
   std::vector<swarm::ItemEntry> Entries(int i, swarm::Shard shard,
