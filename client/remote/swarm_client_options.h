@@ -15,6 +15,8 @@ enum class PlantedClientBug {
   kNone,
   kOneReceiptIsEnough,
   kReceiptsUnchecked,
+  // Of a change of members only the old ones count.
+  kTargetsIgnored,
   kOneAnswerIsEnough,
   kDuplicatesKept,
   // One receipt and two answers are enough: how a store without quorums works,

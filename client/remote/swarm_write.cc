@@ -213,8 +213,11 @@ void SwarmWrite::OnAnswer(const routing::NodeId& member, MemberAnswer answer) {
   TakeHolders();
   const std::shared_ptr<const swarm::Placement> placement =
       context_.placement.Get();
-  if (placement->HasWriteQuorum(placement->MembersOf(subject_.mailbox),
-                                confirmed_) ||
+  swarm::ShardMembers members = placement->MembersOf(subject_.mailbox);
+  if (context_.options.bug == PlantedClientBug::kTargetsIgnored) {
+    members.target = members.serving;
+  }
+  if (placement->HasWriteQuorum(members, confirmed_) ||
       ((context_.options.bug == PlantedClientBug::kOneReceiptIsEnough ||
         context_.options.bug == PlantedClientBug::kBaseline) &&
        !confirmed_.empty())) {

@@ -23,7 +23,7 @@ StorageNode::StorageNode(const Options& options)
            .random = options.random,
            .maps = [this] { return NewestMap(); },
            .validate = [this](const v1::ReplicatedItem& item, absl::Time now,
-                              Origin /*origin*/) -> absl::StatusOr<StoreOp> {
+                              Origin origin) -> absl::StatusOr<StoreOp> {
              const std::shared_ptr<const Placement> placement =
                  placement_.Get();
              if (placement == nullptr) {
@@ -33,7 +33,7 @@ StorageNode::StorageNode(const Options& options)
                  ValidWrite write,
                  ValidateItem(item,
                               placement->consensus().params().registration_bits,
-                              now));
+                              now, origin));
              return std::move(write.op);
            },
            .commit =
@@ -46,6 +46,7 @@ StorageNode::StorageNode(const Options& options)
                       absl::AnyInvocable<void(absl::StatusOr<size_t>)> done) {
                  committer_.EraseShard(shard, limit_rows, std::move(done));
                },
+           .foreign_kept = options.foreign_kept,
            .bug = options.bug}),
       clock_(repair_),
       waiters_(options.core),
@@ -53,7 +54,7 @@ StorageNode::StorageNode(const Options& options)
                    [this](const routing::NodeId& peer, const ItemKey& item) {
                      NoteHint(peer, item);
                    }),
-      replicas_(local_, placement_, clock_),
+      replicas_(local_, placement_, clock_, options.bug),
       service_(
           {.self = options.id,
            .placement = placement_,

@@ -23,6 +23,7 @@
 #include "routing/runtime/server.h"
 #include "routing/runtime/transport.h"
 #include "swarm/placement/current_placement.h"
+#include "swarm/repair/foreign_shards.h"
 #include "swarm/repair/planted_bug.h"
 #include "swarm/repair/repair_engine.h"
 #include "swarm/repair/shard_map.h"
@@ -54,6 +55,8 @@ class StorageNode final {
     // everything of every shard that it is to hold; 0: it does not. May be
     // null.
     std::function<void(uint64_t ready_epoch)> on_ready;
+    // How long shards of others stay; simulations have less time.
+    absl::Duration foreign_kept = ForeignShards::kKept;
     // Simulations only: see swarm/repair/planted_bug.h.
     PlantedBug bug = PlantedBug::kNone;
     // Simulations only: no repair of any kind, and everything counts as held.

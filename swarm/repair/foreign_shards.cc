@@ -24,7 +24,7 @@ void ForeignShards::After(absl::Duration delay) {
 
 void ForeignShards::Look() {
   const auto map = options_.maps();
-  if (map == nullptr) return After(kLook);
+  if (map == nullptr) return After(std::min(kLook, options_.kept / 2));
   std::vector<bool> mine(kShards);
   for (const Shard shard : map->ServingShards()) mine[shard] = true;
   for (const Shard shard : map->TargetShards()) mine[shard] = true;
@@ -34,8 +34,8 @@ void ForeignShards::Look() {
   for (const Shard shard : options_.store.Shards()) {
     if (mine[shard]) continue;
     const auto known = since_.find(shard);
-    since[shard] = known == since_.end() ? now : known->second;
-    const bool old = now - since[shard] >= kKept;
+    since[shard] = known == since_.end() ? now : std::min(known->second, now);
+    const bool old = now - since[shard] >= options_.kept;
     if (!due.has_value() &&
         (old || options_.bug == PlantedBug::kForeignErasedAtOnce)) {
       due = shard;
@@ -46,14 +46,14 @@ void ForeignShards::Look() {
                        options_.bug == PlantedBug::kForeignErasedAtOnce;
   if (!due.has_value() || !settled ||
       options_.bug == PlantedBug::kForeignRowsKept) {
-    return After(kLook);
+    return After(std::min(kLook, options_.kept / 2));
   }
   options_.erase(*due, kSlice,
                  [this, alive = alive_](absl::StatusOr<size_t> erased) {
                    if (!*alive) return;
                    if (!erased.ok()) {
                      ++counters_.failures;
-                     return After(kLook);
+                     return After(std::min(kLook, options_.kept / 2));
                    }
                    counters_.rows_erased += *erased;
                    After(kPause);

@@ -35,6 +35,7 @@ using EraseFunction =
 class ForeignShards final {
  public:
   static constexpr absl::Duration kKept = absl::Hours(24);
+  // Between two looks, or half of what rows are kept if that is less.
   static constexpr absl::Duration kLook = absl::Minutes(5);
   // Rows erased in one transaction, and the pause before the next.
   static constexpr size_t kSlice = 512;
@@ -46,6 +47,7 @@ class ForeignShards final {
     const routing::Clock& clock;
     ShardMapSource maps;
     EraseFunction erase;
+    absl::Duration kept = kKept;
     PlantedBug bug = PlantedBug::kNone;
   };
   struct Counters {

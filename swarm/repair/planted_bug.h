@@ -21,8 +21,9 @@ enum class PlantedBug {
   kForeignErasedAtOnce,
   // Reconciler leaves deletions and purges out.
   kNoTombstoneExchange,
-  // What peers bring is held to no quota at all. Planted where quotas are.
-  kRepairIgnoresQuota,
+  // ReplicaService takes writes from coordinators that do not know of a change
+  // of members.
+  kOutdatedCoordinators,
   // ClusterClock lets things expire ten minutes early.
   kEarlyGc,
   // A node that has not fetched everything answers reads all the same.

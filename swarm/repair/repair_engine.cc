@@ -73,6 +73,7 @@ RepairEngine::RepairEngine(Options options)
                 .clock = options_.clock,
                 .maps = options_.maps,
                 .erase = options_.erase,
+                .kept = options_.foreign_kept,
                 .bug = options_.bug}),
       schedule_(options_.random) {}
 
@@ -131,7 +132,8 @@ void RepairEngine::ArmTimer() {
     if (fill_at.has_value()) at = std::min(at, *fill_at);
   }
   const absl::Duration delay =
-      std::max(at - options_.clock.Now(), absl::ZeroDuration());
+      std::clamp(at - options_.clock.Now(), absl::ZeroDuration(),
+                 RepairSchedule::kLongestDelay);
   timer_ = options_.executor.RunAfter(delay, [this] { Next(); });
 }
 
@@ -142,7 +144,9 @@ void RepairEngine::Next() {
   const std::vector<routing::NodeId> able = filler_.Able();
   const std::optional<routing::NodeId> fill = schedule_.NextFill(able, now);
   if (fill.has_value()) return StartRun(*fill, /*is_fill=*/true);
-  if (now < next_turn_) return ArmTimer();
+  if (now < next_turn_ && next_turn_ <= now + RepairSchedule::kLongestDelay) {
+    return ArmTimer();
+  }
   next_turn_ = now + schedule_.NextDelay();
   const std::optional<routing::NodeId> peer = schedule_.NextPeer();
   if (!peer.has_value()) return ArmTimer();

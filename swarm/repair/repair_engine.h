@@ -56,6 +56,7 @@ class RepairEngine final {
     ValidateFunction validate;
     CommitFunction commit;
     EraseFunction erase;
+    absl::Duration foreign_kept = ForeignShards::kKept;
     PlantedBug bug = PlantedBug::kNone;
   };
 

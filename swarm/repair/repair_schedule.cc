@@ -50,7 +50,8 @@ std::optional<routing::NodeId> RepairSchedule::NextFill(
     absl::Span<const routing::NodeId> able, absl::Time now) {
   std::vector<routing::NodeId> ready;
   for (const routing::NodeId& peer : able) {
-    if (RestsUntil(peer) <= now) ready.push_back(peer);
+    const absl::Time until = RestsUntil(peer);
+    if (until <= now || until > now + kLastFillRetry) ready.push_back(peer);
   }
   if (ready.empty()) return std::nullopt;
   return ready[random_.Uniform(ready.size())];

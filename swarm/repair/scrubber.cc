@@ -50,7 +50,7 @@ void Scrubber::Look() {
     // The first time at an instant of its own, so that a swarm that starts
     // together does not scrub together.
     due[peer] = known != due_.end()
-                    ? known->second
+                    ? std::min(known->second, now + kPeriod)
                     : now + options_.random.UnitDouble() * kPeriod;
     if (due[peer] <= now && (!next.has_value() || due[peer] < due[*next])) {
       next = peer;

@@ -48,8 +48,8 @@ struct ReplicaService::Call {
 };
 
 ReplicaService::ReplicaService(LocalReplica& local, CurrentPlacement& placement,
-                               const routing::Clock& clock)
-    : local_(local), placement_(placement), clock_(clock) {}
+                               const routing::Clock& clock, PlantedBug bug)
+    : local_(local), placement_(placement), clock_(clock), bug_(bug) {}
 
 void ReplicaService::Serve(routing::Server& server) {
   server.HandleMethod(std::string(kReplicateMethod),
@@ -67,8 +67,9 @@ absl::StatusOr<ValidWrite> ReplicaService::Check(const v1::ReplicatedItem& item,
                                                  absl::Time now) const {
   ASSIGN_OR_RETURN(
       ValidWrite write,
-      ValidateItem(item, placement.consensus().params().registration_bits,
-                   now));
+      ValidateItem(item, placement.consensus().params().registration_bits, now,
+                   bug_ == PlantedBug::kRepairChecksFreshness ? Origin::kClient
+                                                              : Origin::kPeer));
   if (!placement.IsMember(write.subject.mailbox, local_.node()) ||
       !placement.IsMember(write.subject.mailbox, caller)) {
     return absl::FailedPreconditionError("not of one swarm");
@@ -97,7 +98,7 @@ void ReplicaService::Replicate(const routing::Peer& peer,
   // A coordinator that does not know of the change under way gathers receipts
   // of the old members only. Those that the new ones fill from must not add to
   // them: what they would acknowledge might be missing after the change.
-  if (!parsed.repair() &&
+  if (!parsed.repair() && bug_ != PlantedBug::kOutdatedCoordinators &&
       parsed.epoch() < placement->consensus().transition_epoch()) {
     ++counters_.outdated;
     return reply(absl::FailedPreconditionError("members are changing"));

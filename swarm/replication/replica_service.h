@@ -18,6 +18,7 @@
 #include "routing/runtime/clock.h"
 #include "routing/runtime/server.h"
 #include "swarm/placement/current_placement.h"
+#include "swarm/repair/planted_bug.h"
 #include "swarm/replication/local_replica.h"
 #include "swarm/validation/request_validator.h"
 
@@ -38,7 +39,8 @@ class ReplicaService final {
 
   // All references must outlive the service.
   ReplicaService(LocalReplica& local, CurrentPlacement& placement,
-                 const routing::Clock& clock);
+                 const routing::Clock& clock,
+                 PlantedBug bug = PlantedBug::kNone);
 
   // Registers kReplicateMethod.
   void Serve(routing::Server& server);
@@ -59,6 +61,7 @@ class ReplicaService final {
   LocalReplica& local_;
   CurrentPlacement& placement_;
   const routing::Clock& clock_;
+  const PlantedBug bug_;
   Counters counters_;
 };
 

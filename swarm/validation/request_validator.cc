@@ -257,19 +257,19 @@ absl::StatusOr<ValidWrite> ValidateRegister(const v1::RegisterRequest& request,
 }
 
 absl::StatusOr<ValidWrite> ValidateItem(const v1::ReplicatedItem& item,
-                                        int registration_bits, absl::Time now) {
+                                        int registration_bits, absl::Time now,
+                                        Origin origin) {
   switch (item.item_case()) {
     case v1::ReplicatedItem::kStore:
-      return ValidateStore(item.store(), now, Origin::kPeer);
+      return ValidateStore(item.store(), now, origin);
     case v1::ReplicatedItem::kDelete:
-      return ValidateDelete(item.delete_(), now, Origin::kPeer);
+      return ValidateDelete(item.delete_(), now, origin);
     case v1::ReplicatedItem::kPutRecord:
-      return ValidatePutRecord(item.put_record(), Origin::kPeer);
+      return ValidatePutRecord(item.put_record(), origin);
     case v1::ReplicatedItem::kRegister:
-      return ValidateRegister(item.register_(), registration_bits, now,
-                              Origin::kPeer);
+      return ValidateRegister(item.register_(), registration_bits, now, origin);
     case v1::ReplicatedItem::kPurge:
-      return ValidatePurge(item.purge(), now, Origin::kPeer);
+      return ValidatePurge(item.purge(), now, origin);
     case v1::ReplicatedItem::ITEM_NOT_SET:
       break;
   }

@@ -61,9 +61,11 @@ absl::StatusOr<ValidWrite> ValidateRegister(const v1::RegisterRequest& request,
                                             int bits, absl::Time now,
                                             Origin origin);
 
-// What a peer brings, of whatever kind.
+// What a peer brings, of whatever kind; held to freshness only where `origin`
+// says so.
 absl::StatusOr<ValidWrite> ValidateItem(const v1::ReplicatedItem& item,
-                                        int registration_bits, absl::Time now);
+                                        int registration_bits, absl::Time now,
+                                        Origin origin = Origin::kPeer);
 
 struct ValidRetrieval {
   RetrieveTerms terms;

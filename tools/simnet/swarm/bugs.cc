@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_format.h"
 #include "tools/simnet/swarm/simulation.h"
 
@@ -32,12 +33,13 @@ const std::vector<PlantedBugName>& AllBugs() {
     member("foreign_rows_kept", PlantedBug::kForeignRowsKept);
     member("foreign_erased_at_once", PlantedBug::kForeignErasedAtOnce);
     member("no_tombstone_exchange", PlantedBug::kNoTombstoneExchange);
-    member("repair_ignores_quota", PlantedBug::kRepairIgnoresQuota);
+    member("outdated_coordinators", PlantedBug::kOutdatedCoordinators);
     member("early_gc", PlantedBug::kEarlyGc);
     member("filling_answers_reads", PlantedBug::kFillingAnswersReads);
     member("nonces_ignored", PlantedBug::kNoncesIgnored);
     member("membership_unchecked", PlantedBug::kMembershipUnchecked);
     client("one_receipt_is_enough", PlantedClientBug::kOneReceiptIsEnough);
+    client("targets_ignored", PlantedClientBug::kTargetsIgnored);
     client("receipts_unchecked", PlantedClientBug::kReceiptsUnchecked);
     client("one_answer_is_enough", PlantedClientBug::kOneAnswerIsEnough);
     client("duplicates_kept", PlantedClientBug::kDuplicatesKept);
@@ -71,18 +73,19 @@ BugSearch SearchBug(const PlantedBugName& bug, SimulationOptions options,
   return search;
 }
 
-bool FindAllBugs(const SimulationOptions& options, uint64_t first_seed,
-                 int most_seeds, std::ostream& out) {
-  constexpr int kSearches = 3;
+bool FindBugs(absl::string_view name, const SimulationOptions& options,
+              uint64_t first_seed, int most_seeds, int searches,
+              std::ostream& out) {
   constexpr uint64_t kApart = 10'000;
   bool all = true;
   out << absl::StrFormat("%-28s %-6s %-8s %s\n", "bug", "found", "seeds",
                          "checks");
   for (const PlantedBugName& bug : AllBugs()) {
+    if (!absl::StrContains(bug.name, name)) continue;
     std::vector<uint64_t> seeds;
     std::map<std::string, int> checks;
     int found = 0;
-    for (uint64_t i = 0; i < kSearches; ++i) {
+    for (uint64_t i = 0; i < static_cast<uint64_t>(searches); ++i) {
       const BugSearch search = SearchBug(bug, options, first_seed + i * kApart,
                                          static_cast<uint64_t>(most_seeds));
       found += search.found;
@@ -93,9 +96,9 @@ bool FindAllBugs(const SimulationOptions& options, uint64_t first_seed,
     std::string names;
     for (const auto& [check, times] : checks) names += check + " ";
     out << absl::StrFormat("%-28s %d/%d    %-8d %s\n", bug.name, found,
-                           kSearches, seeds[kSearches / 2], names);
+                           searches, seeds[seeds.size() / 2], names);
     out.flush();
-    all &= found == kSearches;
+    all &= found == searches;
   }
   return all;
 }

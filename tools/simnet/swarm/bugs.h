@@ -41,9 +41,11 @@ struct BugSearch {
 BugSearch SearchBug(const PlantedBugName& bug, SimulationOptions options,
                     uint64_t first_seed, uint64_t most_seeds);
 
-// From three first seeds each; prints a table. False if one was not found.
-bool FindAllBugs(const SimulationOptions& options, uint64_t first_seed,
-                 int most_seeds, std::ostream& out);
+// Of those whose names contain `name`, from `searches` first seeds each; prints
+// a table. False if one was not found.
+bool FindBugs(absl::string_view name, const SimulationOptions& options,
+              uint64_t first_seed, int most_seeds, int searches,
+              std::ostream& out);
 
 }  // namespace messenger::simnet
 

@@ -277,13 +277,7 @@ bool Nemesis::Inject(Fault fault) {
       if (world_.in_transition()) {
         probes.Hit(Probe::kTransitionDuringPartition);
       }
-      Later(absl::Seconds(60), [this, number] {
-        if (partition_ != number) return;
-        world_.network().Heal();
-        for (int i = 0; i < world_.nodes(); ++i) {
-          world_.node(i).cut_off = false;
-        }
-      });
+      HealLater(number, absl::Seconds(60));
       return true;
     }
     case Fault::kOneWay: {
@@ -294,13 +288,7 @@ bool Nemesis::Inject(Fault fault) {
       }
       network.Block(from, to);
       probes.Hit(Probe::kOneWayPartition);
-      Later(absl::Seconds(60), [this, number] {
-        if (partition_ != number) return;
-        world_.network().Heal();
-        for (int i = 0; i < world_.nodes(); ++i) {
-          world_.node(i).cut_off = false;
-        }
-      });
+      HealLater(number, absl::Seconds(60));
       return true;
     }
     case Fault::kClog: {
@@ -381,10 +369,87 @@ bool Nemesis::Inject(Fault fault) {
       traffic_.Replay();
       return true;
     }
+    case Fault::kSwap:
+      return Swap();
+    case Fault::kStaleClient: {
+      traffic_.StopDirectories(static_cast<int>(random_.Uniform(
+                                   static_cast<uint64_t>(traffic_.clients()))),
+                               absl::Minutes(1 + random_.Uniform(8)));
+      return true;
+    }
     case Fault::kCount:
       break;
   }
   return false;
+}
+
+void Nemesis::HealLater(uint64_t number, absl::Duration mean) {
+  Later(mean, [this, number] {
+    if (partition_ != number) return;
+    world_.network().Heal();
+    for (int i = 0; i < world_.nodes(); ++i) world_.node(i).cut_off = false;
+  });
+}
+
+std::set<std::string> Nemesis::AddressesOf(const std::set<int>& nodes) const {
+  std::set<std::string> addresses;
+  for (const int i : nodes) addresses.insert(world_.node(i).address);
+  return addresses;
+}
+
+bool Nemesis::Swap() {
+  const int mailbox = traffic_.AnyRegisteredMailbox();
+  if (mailbox < 0) return false;
+  std::vector<routing::NodeId> members =
+      world_.placement().MembersOf(traffic_.mailboxes()[mailbox]).serving;
+  const size_t missing =
+      members.size() - static_cast<size_t>(world_.plan().write_quorum());
+  std::set<int> away;
+  while (away.size() < missing) {
+    away.insert(world_.IndexOf(members[random_.Uniform(members.size())]));
+  }
+  const uint64_t number = ++partition_;
+  world_.network().Heal();
+  world_.network().Partition(AddressesOf(away));
+  for (int times = 0; times < 3; ++times) {
+    world_.executor().RunAfter(absl::Seconds(1 + 3 * times), [this, mailbox] {
+      if (active_) traffic_.SendTo(mailbox);
+    });
+  }
+  world_.executor().RunAfter(absl::Seconds(20), [this, mailbox, away, number] {
+    EndSwap(mailbox, away, number);
+  });
+  return true;
+}
+
+void Nemesis::EndSwap(int mailbox, const std::set<int>& away, uint64_t number) {
+  if (!active_ || partition_ != number) return;
+  std::vector<int> others;
+  for (const routing::NodeId& id :
+       world_.placement().MembersOf(traffic_.mailboxes()[mailbox]).serving) {
+    const int i = world_.IndexOf(id);
+    if (away.count(i) == 0) others.push_back(i);
+  }
+  // Members have changed meanwhile, perhaps.
+  if (others.size() < 2) return HealLater(number, absl::Seconds(5));
+  const uint64_t kind = random_.Uniform(3);
+  const int kept = others[random_.Uniform(others.size())];
+  if (kind == 0 && MayDestroy(kept)) {
+    Destroyed(kept);
+    world_.Wipe(kept);
+    world_.Start(kept);
+  }
+  std::set<int> cut(others.begin(), others.end());
+  if (kind <= 1) cut.erase(kept);
+  world_.network().Heal();
+  world_.network().Partition(AddressesOf(cut));
+  world_.probes().Hit(Probe::kQuorumSwapped);
+  for (const int delay : {0, 3, 8, 15}) {
+    world_.executor().RunAfter(absl::Seconds(delay), [this, mailbox] {
+      if (active_) traffic_.PollAll(mailbox);
+    });
+  }
+  HealLater(number, absl::Seconds(25));
 }
 
 void Nemesis::Flood() {

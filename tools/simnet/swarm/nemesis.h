@@ -48,6 +48,12 @@ class Nemesis final {
   // False: it could not be done just now.
   bool Inject(Fault fault);
   void Flood();
+  // Some members miss what is sent, for the others hold it; then, all at once,
+  // only they answer, and one of the others, which may have lost its disk.
+  bool Swap();
+  void EndSwap(int mailbox, const std::set<int>& away, uint64_t number);
+  std::set<std::string> AddressesOf(const std::set<int>& nodes) const;
+  void HealLater(uint64_t number, absl::Duration mean);
   void Later(absl::Duration mean, std::function<void()> task);
 
   bool MayDestroy(int i) const;

@@ -40,7 +40,9 @@ namespace messenger::simnet {
   X(kFlap, 1, "a node goes down and up, again and again")                 \
   X(kClientCrash, 4, "a client dies and starts again")                    \
   X(kClientClock, 1, "a client's clock is set wrong")                     \
-  X(kReplay, 3, "somebody repeats a recorded request")
+  X(kReplay, 3, "somebody repeats a recorded request")                    \
+  X(kSwap, 4, "those that missed messages alone answer, with one more")   \
+  X(kStaleClient, 2, "a client gets no directory for some minutes")
 
 enum class Fault : int {
 #define X(name, weight, text) name,
@@ -65,6 +67,9 @@ enum class Liar {
   kFloods,    // sends junk to the others
 };
 inline constexpr int kLiars = 9;
+
+// How long former owners keep shards here: a run is shorter than a day.
+inline constexpr absl::Duration kForeignKept = absl::Minutes(2);
 
 // Bugs of disks, planted where a store meets its disk.
 enum class StoreBug {

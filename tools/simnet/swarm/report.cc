@@ -102,14 +102,16 @@ std::string Report::ToString() const {
       "lost %d, vanished %d, duplicated to the user %d, resurrected %d, "
       "phantom %d, false sent %d (of %d looked at)\n"
       "late %d, record %d, under-replicated %d, diverged %d, unreadable %d, "
-      "stuck %d, quota %d, digest %d, unswept %d, damage %d, replay %d, "
+      "stuck %d, quota %d, digest %d, unswept %d, foreign %d, erased early %d, "
+      "damage %d, replay %d, "
       "trace %d\n",
       begun_, sent_, expired_unsent_, read_, count("lost"), count("vanished"),
       count("duplicate"), count("resurrected"), count("phantom"),
       count("false_sent"), false_sent_checked_, count("late"), count("record"),
       count("under_replicated"), count("diverged"), count("unreadable"),
       count("stuck"), count("quota"), count("digest"), count("unswept"),
-      count("damage"), count("replay"), count("trace"));
+      count("foreign"), count("erased_early"), count("damage"), count("replay"),
+      count("trace"));
   absl::StrAppendFormat(
       &out,
       "readings %d (complete %d); repeats hidden from users %d; deletions %d, "

@@ -1,6 +1,7 @@
 #include "tools/simnet/swarm/simulation.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <string>
 #include <utility>
@@ -31,6 +32,9 @@ class Simulation {
         world_(plan_, probes_),
         traffic_(world_, ledger_),
         nemesis_(world_, traffic_, ledger_) {
+    for (const swarm::MailboxAddress& mailbox : traffic_.mailboxes()) {
+      shards_.insert(swarm::ShardOf(mailbox));
+    }
     world_.set_reply_filter([this](World::Node& node, std::string& reply) {
       traffic_.Lie(node, reply);
     });
@@ -92,6 +96,7 @@ class Simulation {
     for (int i = 0; i < world_.nodes(); ++i) {
       all_run &= world_.node(i).running() || world_.node(i).lost;
     }
+    LookForForeignRows();
     const std::vector<swarm::MailboxAddress> mailboxes = traffic_.mailboxes();
     // I1: what was sent is on a disk. A disk without a process cannot be read.
     for (const swarm::MessageId& id :
@@ -129,6 +134,56 @@ class Simulation {
               "quota", absl::StrCat(usage.messages, " messages in an inbox"));
         }
       }
+    }
+  }
+
+  // Shards of others leave disks in time, and not before.
+  void LookForForeignRows() {
+    if (plan_.options.baseline) return;
+    for (int i = 0; i < world_.nodes(); ++i) {
+      const World::Node& node = world_.node(i);
+      if (node.disk->store() == nullptr || !Honest(i)) continue;
+      const std::vector<swarm::Shard> has = node.disk->store()->Shards();
+      for (const swarm::Shard shard : shards_) {
+        Owned& owned = owned_[{i, shard}];
+        if (world_.placement().MembersOf(shard).Has(node.id)) {
+          owned.member_at = world_.Now();
+        }
+        if (std::binary_search(has.begin(), has.end(), shard)) {
+          owned.had_at = world_.Now();
+        } else if (owned.had_at > node.last_destroyed &&
+                   owned.had_at + kSample >= world_.Now() &&
+                   world_.Now() - owned.member_at < kForeignKept - kSample) {
+          ledger_.Violate(
+              "erased_early",
+              absl::StrCat("node ", i, " shard ", shard, " ",
+                           absl::FormatDuration(world_.Now() - owned.member_at),
+                           " after it left"));
+        }
+      }
+    }
+  }
+
+  void CheckForeignRows() {
+    const auto foreign = [this] {
+      std::string nodes;
+      for (int i = 0; i < world_.nodes(); ++i) {
+        const World::Node& node = world_.node(i);
+        if (node.disk->store() == nullptr || !Honest(i)) continue;
+        for (const swarm::Shard shard : node.disk->store()->Shards()) {
+          if (!world_.placement().MembersOf(shard).Has(node.id)) {
+            absl::StrAppend(&nodes, " ", i);
+            break;
+          }
+        }
+      }
+      return nodes;
+    };
+    const auto gone = [&] { return foreign().empty(); };
+    // Nodes look twice as often as they keep; then it goes on by slices.
+    if (!world_.executor().RunUntil(gone, 2 * kForeignKept + kSweep) &&
+        !world_.in_transition()) {
+      ledger_.Violate("foreign", absl::StrCat("nodes", foreign()));
     }
   }
 
@@ -171,17 +226,14 @@ class Simulation {
                       absl::StrCat("mailboxes ", traffic_.Unread()));
     }
     if (difference.empty()) CheckDisks();
+    if (!plan_.options.baseline) CheckForeignRows();
   }
 
   // Why the members are not equal yet; empty: they are.
   std::string Difference() const {
     if (world_.in_transition()) return "a change of members is under way";
-    std::set<swarm::Shard> shards;
-    for (const swarm::MailboxAddress& mailbox : traffic_.mailboxes()) {
-      shards.insert(swarm::ShardOf(mailbox));
-    }
     const uint64_t from_ms = EdgeMs();
-    for (const swarm::Shard shard : shards) {
+    for (const swarm::Shard shard : shards_) {
       const std::vector<swarm::ItemEntry>* first = nullptr;
       std::vector<swarm::ItemEntry> entries, others;
       for (const routing::NodeId& id :
@@ -281,6 +333,10 @@ class Simulation {
         const swarm::MessageStore* store = world_.node(i).disk->store();
         if (store == nullptr || !Honest(i)) continue;
         for (const swarm::Shard shard : store->Shards()) {
+          // One that has left compares clocks with nobody any more.
+          if (!world_.placement().MembersOf(shard).Has(world_.node(i).id)) {
+            continue;
+          }
           const std::vector<swarm::ItemEntry> entries =
               world_.Entries(i, shard, 0);
           if (std::any_of(entries.begin(), entries.end(),
@@ -308,6 +364,12 @@ class Simulation {
   World world_;
   Traffic traffic_;
   Nemesis nemesis_;
+  struct Owned {
+    absl::Time member_at = absl::InfinitePast();
+    absl::Time had_at = absl::InfinitePast();
+  };
+  std::set<swarm::Shard> shards_;  // of mailboxes
+  std::map<std::pair<int, swarm::Shard>, Owned> owned_;
   bool working_ = true;
   absl::Duration recovery_;
 };

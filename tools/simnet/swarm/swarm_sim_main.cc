@@ -34,7 +34,10 @@ ABSL_FLAG(bool, baseline, false,
           "the rules of a store without quorums, hints and repair");
 ABSL_FLAG(bool, log_flips, false, "bits flip in write-ahead logs, too");
 ABSL_FLAG(std::string, bug, "", "a planted bug");
-ABSL_FLAG(bool, bugs, false, "find every planted bug, and say how soon");
+ABSL_FLAG(bool, bugs, false,
+          "find every planted bug, or those whose names contain --bug, and say "
+          "how soon");
+ABSL_FLAG(int, searches, 3, "with --bugs: for each bug, 10,000 seeds apart");
 ABSL_FLAG(int, most_seeds, 500, "with --bugs: seeds after which to give up");
 ABSL_FLAG(bool, need_probes, false, "fail if a probe was never hit");
 ABSL_FLAG(bool, v, false, "a line for each run");
@@ -58,7 +61,7 @@ int Main() {
   options.log_flips = absl::GetFlag(FLAGS_log_flips);
   options.calm = absl::GetFlag(FLAGS_calm);
   options.baseline = absl::GetFlag(FLAGS_baseline);
-  if (!absl::GetFlag(FLAGS_bug).empty()) {
+  if (!absl::GetFlag(FLAGS_bug).empty() && !absl::GetFlag(FLAGS_bugs)) {
     const PlantedBugName* bug = FindBug(absl::GetFlag(FLAGS_bug));
     if (bug == nullptr) {
       std::cerr << "there is no such bug" << std::endl;
@@ -75,8 +78,9 @@ int Main() {
     return 2;
   }
   if (absl::GetFlag(FLAGS_bugs)) {
-    return FindAllBugs(options, first, absl::GetFlag(FLAGS_most_seeds),
-                       std::cout)
+    return FindBugs(absl::GetFlag(FLAGS_bug), options, first,
+                    absl::GetFlag(FLAGS_most_seeds),
+                    absl::GetFlag(FLAGS_searches), std::cout)
                ? 0
                : 1;
   }

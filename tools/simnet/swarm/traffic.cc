@@ -48,6 +48,7 @@ struct Traffic::Client {
   std::unique_ptr<SkewedClock> clock;
   crypto::AccountKeys account;
   std::string directory_wire;
+  absl::Time no_directories_until = absl::InfinitePast();
   std::vector<std::shared_ptr<Outgoing>> outbox;
   uint64_t record_seq = 0;
   bool record_under_way = false;
@@ -104,14 +105,14 @@ class Traffic::Requester final : public client::OnionRequester {
     // Relays that are not there, but differ from circuit to circuit.
     route.hops = {traffic_.random_.Fixed<routing::NodeId>(),
                   request.destination};
-    size_t record = kMaxRecorded;
-    if (traffic_.recorded_.size() < kMaxRecorded &&
-        traffic_.random_.Uniform(10) == 0) {
-      swarm::v1::ClientRequest parsed;
-      if (parsed.ParseFromString(request.bytes) && parsed.has_retrieve()) {
-        record = traffic_.recorded_.size();
-        traffic_.recorded_.push_back(
-            {request.destination, request.bytes, traffic_.world_.Now(), false});
+    std::shared_ptr<Recorded> record;
+    swarm::v1::ClientRequest parsed;
+    if (parsed.ParseFromString(request.bytes) && parsed.has_retrieve()) {
+      record = std::make_shared<Recorded>(Recorded{
+          request.destination, request.bytes, traffic_.world_.Now(), false});
+      traffic_.recorded_.push_back(record);
+      if (traffic_.recorded_.size() > kMaxRecorded) {
+        traffic_.recorded_.pop_front();
       }
     }
     client_.host->transport().Call(
@@ -123,9 +124,9 @@ class Traffic::Requester final : public client::OnionRequester {
           }
           // Only what was carried out has used its nonce up.
           swarm::v1::ClientResponse response;
-          if (reply.ok() && record < kMaxRecorded &&
+          if (reply.ok() && record != nullptr &&
               response.ParseFromString(*reply) && response.code() == 0) {
-            traffic_.recorded_[record].answered = true;
+            record->answered = true;
           }
           done(std::move(reply), route);
         });
@@ -273,10 +274,33 @@ void Traffic::JumpClock(int client, absl::Duration step) {
   clients_[client]->clock->Jump(step);
 }
 
+void Traffic::StopDirectories(int client, absl::Duration span) {
+  clients_[client]->no_directories_until = world_.Now() + span;
+}
+
+int Traffic::AnyRegisteredMailbox() {
+  for (int tries = 0; tries < 10; ++tries) {
+    const size_t i = random_.Uniform(mailboxes_.size());
+    if (mailboxes_[i]->registered) return static_cast<int>(i);
+  }
+  return -1;
+}
+
+void Traffic::PollAll(int mailbox) {
+  for (const auto& device : devices_) {
+    if (working_ && device->mailbox == mailbox) {
+      Poll(*device, /*final_reading=*/false);
+    }
+  }
+}
+
 void Traffic::FetchDirectory(Client& client) {
   // Relays have mirrors of it; it comes with a delay.
   world_.executor().RunAfter(absl::Seconds(random_.UnitDouble()),
                              [this, &client, wire = world_.newest_wire()] {
+                               if (world_.Now() < client.no_directories_until) {
+                                 return;
+                               }
                                if (client.directory->Accept(wire).ok())
                                  client.directory_wire = wire;
                              });
@@ -315,7 +339,18 @@ void Traffic::SendSomething(Client& client) {
                          ? *mailboxes_[0]
                          : *mailboxes_[random_.Uniform(
                                static_cast<uint64_t>(mailboxes_.size()))];
-  Client& writer = mailbox.writer < 0 ? client : *clients_[mailbox.writer];
+  Send(mailbox.writer < 0 ? client : *clients_[mailbox.writer], mailbox);
+}
+
+void Traffic::SendTo(int index) {
+  Mailbox& mailbox = *mailboxes_[index];
+  if (!working_) return;
+  Send(mailbox.writer < 0 ? *clients_[random_.Uniform(clients_.size())]
+                          : *clients_[mailbox.writer],
+       mailbox);
+}
+
+void Traffic::Send(Client& writer, Mailbox& mailbox) {
   const uint64_t size_draw = random_.Uniform(100);
   size_t size = 64 + random_.Uniform(400);
   if (size_draw >= 95) size = 4096 + random_.Uniform(4096);
@@ -691,11 +726,16 @@ void Traffic::GetRecord(Client& client) {
 }
 
 void Traffic::Replay() {
-  if (recorded_.empty()) return;
-  const Recorded& recorded = recorded_[random_.Uniform(recorded_.size())];
-  if (!recorded.answered || world_.Now() - recorded.at < absl::Seconds(15)) {
-    return;
+  // Long enough ago to have been dealt with, and not so long that its time
+  // alone gives it away.
+  std::vector<const Recorded*> usable;
+  for (const auto& recorded : recorded_) {
+    if (recorded->answered && world_.Now() - recorded->at > absl::Seconds(15)) {
+      usable.push_back(recorded.get());
+    }
   }
+  if (usable.empty()) return;
+  const Recorded& recorded = *usable[random_.Uniform(usable.size())];
   int i = world_.IndexOf(recorded.node);
   const bool elsewhere = random_.Uniform(3) == 0;
   if (elsewhere) {
@@ -749,6 +789,7 @@ void Traffic::EndOfWork() {
   working_ = false;
   for (const auto& client : clients_) {
     client->clock->Correct();
+    client->no_directories_until = absl::InfinitePast();
     for (const auto& message : client->outbox) {
       message->next = world_.Now();
       message->retry = kFirstRetry;

@@ -9,6 +9,7 @@
 #define TOOLS_SIMNET_SWARM_TRAFFIC_H_
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -45,6 +46,13 @@ class Traffic final {
   const std::string& address(int client) const;
   void CrashClient(int client);
   void JumpClock(int client, absl::Duration step);
+  // It gets none of the news for so long.
+  void StopDirectories(int client, absl::Duration span);
+  // -1: there is none.
+  int AnyRegisteredMailbox();
+  void SendTo(int mailbox);
+  // Every device of the mailbox looks now.
+  void PollAll(int mailbox);
   // Somebody repeats what a client asked a member, there or elsewhere.
   void Replay();
   // Of a member that lies in what it answers clients.
@@ -94,6 +102,7 @@ class Traffic final {
   void Repeat(absl::Duration mean, std::function<void()> task);
 
   void SendSomething(Client& client);
+  void Send(Client& writer, Mailbox& mailbox);
   void TryOutbox(Client& client);
   void Attempt(Client& client, const std::shared_ptr<Outgoing>& message);
   void CheckSent(Client& client, const Outgoing& message,
@@ -114,7 +123,7 @@ class Traffic final {
   std::vector<std::unique_ptr<Client>> clients_;
   std::vector<std::unique_ptr<Mailbox>> mailboxes_;
   std::vector<std::unique_ptr<Device>> devices_;
-  std::vector<Recorded> recorded_;
+  std::deque<std::shared_ptr<Recorded>> recorded_;  // the newest
   routing::SimulatedNetwork::Host* stranger_ = nullptr;
   bool working_ = true;
   size_t final_reads_left_ = 0;

@@ -178,6 +178,7 @@ void World::Start(int i) {
                                   .clock = *node.clock,
                                   .random = *node.random,
                                   .on_ready = nullptr,
+                                  .foreign_kept = kForeignKept,
                                   .bug = plan_.options.bug,
                                   .without_repair = plan_.options.baseline});
   node.process->Serve(paper_.draft().nodes[i].descriptor.link.tls_key,
