@@ -35,6 +35,11 @@ absl::StatusOr<std::unique_ptr<SqliteStore>> OpenStore(
       .now_ms = static_cast<uint64_t>(absl::ToUnixMillis(options.clock.Now()))};
   absl::StatusOr<std::unique_ptr<SqliteStore>> opened =
       SqliteStore::Open(store, options.random);
+  if (opened.ok() && (*opened)->log_was_cut() && options.on_notice != nullptr) {
+    options.on_notice(
+        "the last process ended in the middle of a write: until the other "
+        "members have brought what may be missing, reads are refused");
+  }
   if (!absl::IsDataLoss(opened.status())) return opened;
   RETURN_IF_ERROR(
       SqliteStore::SetAside(path, StorageProcess::SuffixFor(options.clock)));

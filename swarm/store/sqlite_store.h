@@ -87,6 +87,11 @@ class SqliteStore final : public MessageStore {
   absl::StatusOr<StoreTotals> Totals() const override;
   uint64_t incarnation() const override { return incarnation_; }
 
+  // The last process was cut short, and what it committed last may be gone, or
+  // not (log_check.h): no shard counts as held, and sequence numbers go on well
+  // behind those that it may have given.
+  bool log_was_cut() const { return log_was_cut_; }
+
   // Whether the file should be read as a whole (store_check.h): the process
   // before this one did not close it, or the last time was a day ago. The
   // second notes that it was; on the writing thread.
@@ -96,6 +101,7 @@ class SqliteStore final : public MessageStore {
  private:
   static absl::StatusOr<std::unique_ptr<SqliteStore>> OpenOnce(
       const Options& options, crypto::Random& random);
+  static absl::Status GoOnAfterCutLog(sqlite::Database& writer);
 
   using Change = ItemIndex::Change;
   // A message without its payload.
@@ -195,6 +201,7 @@ class SqliteStore final : public MessageStore {
   ItemIndex index_;
   uint64_t incarnation_ = 0;
   bool was_closed_ = false;
+  bool log_was_cut_ = false;
   uint64_t checked_ms_ = 0;
   // Of the writing thread. Numbers below `reserved_seq_` are on disk as used,
   // so that only one transaction in many has to note it.

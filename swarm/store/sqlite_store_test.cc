@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <set>
@@ -415,6 +416,55 @@ TEST_F(SqliteStoreTest, ADamagedPageIsFoundAndTheStoreCanBeSetAside) {
 }
 
 // A file as version 1 made it.
+// SQLite would open it as if the last messages had never been: their numbers
+// would be given again, and readers pass what has them now.
+TEST_F(SqliteStoreTest, AFlippedBitInTheLogEndsThatShardsAreHeld) {
+  ASSERT_THAT(Open(), IsOk());
+  const Shard shard = ShardOf(Box());
+  ASSERT_THAT(store_->Apply({SetFill{.shards = {{shard, 7}}}}, 0), IsOk());
+  for (int i = 0; i < 10; ++i) {
+    ASSERT_THAT(store_->Apply({Message(absl::StrCat("m", i))}, 0), IsOk());
+  }
+  const auto before = store_->List(Box(), kNs, 0, 0, 100, 100'000);
+  ASSERT_THAT(before, IsOk());
+  ASSERT_THAT(before->messages, SizeIs(10));
+  const uint64_t incarnation = store_->incarnation();
+  // As after a crash: the log is there, and the bit has flipped.
+  const std::string copy = path_ + ".crashed";
+  for (const char* suffix : {"", "-wal"}) {
+    std::filesystem::copy_file(
+        path_ + suffix, copy + suffix,
+        std::filesystem::copy_options::overwrite_existing);
+  }
+  const auto bytes = std::filesystem::file_size(copy + "-wal");
+  {
+    std::fstream log(copy + "-wal",
+                     std::ios::in | std::ios::out | std::ios::binary);
+    log.seekg(static_cast<std::streamoff>(bytes / 2));
+    const char byte = static_cast<char>(log.get() ^ 4);
+    log.seekp(static_cast<std::streamoff>(bytes / 2));
+    log.put(byte);
+  }
+  auto damaged = SqliteStore::Open(
+      {.path = copy, .capacity_bytes = 0, .vfs = ""}, random_);
+  ASSERT_THAT(damaged, IsOk());
+  EXPECT_TRUE((*damaged)->log_was_cut());
+  EXPECT_EQ((*damaged)->FilledIn(shard), 0);
+  EXPECT_EQ((*damaged)->incarnation(), incarnation);
+  EXPECT_LT((*damaged)->Totals()->messages, 10) << "nothing was lost";
+  ASSERT_THAT((*damaged)->Apply({Registration(), Message("new")}, 0), IsOk());
+  const auto after = (*damaged)->List(Box(), kNs, before->messages.back().seq,
+                                      0, 100, 100'000);
+  ASSERT_THAT(after, IsOk());
+  EXPECT_THAT(after->messages, SizeIs(1));
+  // Once is enough.
+  damaged = absl::CancelledError("closed");
+  damaged = SqliteStore::Open({.path = copy, .capacity_bytes = 0, .vfs = ""},
+                              random_);
+  ASSERT_THAT(damaged, IsOk());
+  EXPECT_FALSE((*damaged)->log_was_cut());
+}
+
 class MigrationTest : public SqliteStoreTest {
  protected:
   static constexpr uint64_t kMigrated = 1'900'000'000'000;

@@ -251,7 +251,7 @@ bool Nemesis::Inject(Fault fault) {
       const int i = AnyNode();
       if (world_.node(i).lost || !MayDestroy(i)) return false;
       Destroyed(i);
-      if (!world_.node(i).disk->FlipBit(world_.plan().options.log_flips)) {
+      if (!world_.node(i).disk->FlipBit()) {
         return false;
       }
       world_.node(i).last_destroyed = world_.Now();

@@ -45,7 +45,7 @@ class MemoryDisk final : public NodeDisk {
     counters_.full += full;
     return true;
   }
-  bool FlipBit(bool) override { return false; }
+  bool FlipBit() override { return false; }
   Counters counters() const override { return counters_; }
 
  private:
@@ -102,9 +102,7 @@ class SqliteDisk final : public NodeDisk {
     disk_.SetCapacity(full ? disk_.used_bytes() + 4096 : 0);
     return true;
   }
-  bool FlipBit(bool in_log) override {
-    return disk_.FlipBit(in_log ? "" : kPath).has_value();
-  }
+  bool FlipBit() override { return disk_.FlipBit().has_value(); }
   Counters counters() const override {
     const sqlite::SimulatedDisk::Counters& c = disk_.counters();
     return {.errors = c.read_errors + c.write_errors + c.sync_errors +

@@ -34,8 +34,8 @@ class NodeDisk {
   // False: this kind of disk cannot.
   virtual bool SetErrorRate(double rate) = 0;
   virtual bool SetFull(bool full) = 0;
-  // In the database; with `in_log`, in any file, its log included.
-  virtual bool FlipBit(bool in_log) = 0;
+  // In any of its files.
+  virtual bool FlipBit() = 0;
 
   struct Counters {
     uint64_t errors = 0;

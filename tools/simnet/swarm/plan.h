@@ -86,8 +86,6 @@ struct SimulationOptions {
   // Nobody lies and nothing fails: for finding out what is wrong with the
   // simulator itself.
   bool calm = false;
-  // Bits flip in write-ahead logs, too (README.md, "What it has found").
-  bool log_flips = false;
   // The rules of a store without quorums, hints and repair, for comparison.
   bool baseline = false;
   swarm::PlantedBug bug = swarm::PlantedBug::kNone;

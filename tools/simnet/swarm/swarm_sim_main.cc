@@ -32,7 +32,6 @@ ABSL_FLAG(std::string, store, "sqlite", "memory (quick) or sqlite");
 ABSL_FLAG(bool, calm, false, "no faults at all");
 ABSL_FLAG(bool, baseline, false,
           "the rules of a store without quorums, hints and repair");
-ABSL_FLAG(bool, log_flips, false, "bits flip in write-ahead logs, too");
 ABSL_FLAG(std::string, bug, "", "a planted bug");
 ABSL_FLAG(bool, bugs, false,
           "find every planted bug, or those whose names contain --bug, and say "
@@ -58,7 +57,6 @@ int Main() {
   SimulationOptions options;
   options.sqlite = absl::GetFlag(FLAGS_store) == "sqlite";
   options.span = absl::Hours(absl::GetFlag(FLAGS_hours));
-  options.log_flips = absl::GetFlag(FLAGS_log_flips);
   options.calm = absl::GetFlag(FLAGS_calm);
   options.baseline = absl::GetFlag(FLAGS_baseline);
   if (!absl::GetFlag(FLAGS_bug).empty() && !absl::GetFlag(FLAGS_bugs)) {
