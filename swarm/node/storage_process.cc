@@ -35,10 +35,11 @@ absl::StatusOr<std::unique_ptr<SqliteStore>> OpenStore(
       .now_ms = static_cast<uint64_t>(absl::ToUnixMillis(options.clock.Now()))};
   absl::StatusOr<std::unique_ptr<SqliteStore>> opened =
       SqliteStore::Open(store, options.random);
-  if (opened.ok() && (*opened)->log_was_cut() && options.on_notice != nullptr) {
+  if (opened.ok() && (*opened)->log_was_damaged() &&
+      options.on_notice != nullptr) {
     options.on_notice(
-        "the last process ended in the middle of a write: until the other "
-        "members have brought what may be missing, reads are refused");
+        "the log of the store was damaged, and writes may be gone: until the "
+        "other members have brought them, reads are refused");
   }
   if (!absl::IsDataLoss(opened.status())) return opened;
   RETURN_IF_ERROR(

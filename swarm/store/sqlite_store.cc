@@ -30,7 +30,7 @@ constexpr char kTuning[] =
     "PRAGMA cache_size=-65536; PRAGMA wal_autocheckpoint=8000";
 constexpr uint64_t kSeqsAtOnce = 65'536;
 // More than a log can hold messages.
-constexpr uint64_t kSeqsPerCutLog = uint64_t{1} << 32;
+constexpr uint64_t kSeqsPerBrokenLog = uint64_t{1} << 32;
 constexpr absl::Duration kCheckInterval = absl::Hours(24);
 
 absl::Status Damaged() {
@@ -94,15 +94,17 @@ absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::OpenOnce(
   if (options.vfs.empty()) {
     ASSIGN_OR_RETURN(lock, FileLock::Take(absl::StrCat(options.path, ".lock")));
   }
-  ASSIGN_OR_RETURN(const bool log_was_cut,
-                   sqlite::IsLogCut(options.path, options.vfs));
+  ASSIGN_OR_RETURN(const sqlite::LogState log,
+                   sqlite::CheckLog(options.path, options.vfs));
   sqlite::Database::Options database;
   database.vfs = options.vfs;
   ASSIGN_OR_RETURN(std::unique_ptr<sqlite::Database> writer,
                    sqlite::Database::Open(options.path, database));
   RETURN_IF_ERROR(writer->Exec(kTuning));
   RETURN_IF_ERROR(PrepareSchema(*writer, random, options.now_ms));
-  if (log_was_cut) RETURN_IF_ERROR(GoOnAfterCutLog(*writer));
+  if (log != sqlite::LogState::kWhole) {
+    RETURN_IF_ERROR(GoOnAfterLog(log, *writer));
+  }
   database.read_only = true;
   ASSIGN_OR_RETURN(std::unique_ptr<sqlite::Database> reader,
                    sqlite::Database::Open(options.path, database));
@@ -110,21 +112,22 @@ absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::OpenOnce(
   std::unique_ptr<SqliteStore> store(
       new SqliteStore(std::move(lock), std::move(writer), std::move(reader),
                       options.capacity_bytes));
-  store->log_was_cut_ = log_was_cut;
+  store->log_was_damaged_ = log == sqlite::LogState::kDamaged;
   RETURN_IF_ERROR(store->Start());
   return store;
 }
 
-// What was committed last may be gone, and with it numbers that readers know:
-// those are passed over, and no shard counts as held any more.
-absl::Status SqliteStore::GoOnAfterCutLog(sqlite::Database& writer) {
-  RETURN_IF_ERROR(writer.Transaction([&writer]() -> absl::Status {
+// Numbers that readers know may be gone with what was committed last, and are
+// passed over; where more may be gone, no shard counts as held any more.
+absl::Status SqliteStore::GoOnAfterLog(sqlite::LogState log,
+                                       sqlite::Database& writer) {
+  RETURN_IF_ERROR(writer.Transaction([&]() -> absl::Status {
     RETURN_IF_ERROR(Run(writer, "UPDATE meta SET clean=0, next_seq=next_seq+?",
-                        kSeqsPerCutLog));
-    return Run(writer, "DELETE FROM fills");
+                        kSeqsPerBrokenLog));
+    return log == sqlite::LogState::kDamaged ? Run(writer, "DELETE FROM fills")
+                                             : absl::OkStatus();
   }));
-  // What remains of the tail would look like another one after the next crash,
-  // no more.
+  // The next crash must not meet what remains of the tail.
   writer.Exec("PRAGMA wal_checkpoint(TRUNCATE)").IgnoreError();
   return absl::OkStatus();
 }

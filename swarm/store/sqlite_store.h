@@ -21,6 +21,7 @@
 #include "absl/strings/string_view.h"
 #include "crypto/random/random.h"
 #include "routing/runtime/sqlite/database.h"
+#include "routing/runtime/sqlite/log_check.h"
 #include "swarm/store/file_lock.h"
 #include "swarm/store/item_index.h"
 #include "swarm/store/message_store.h"
@@ -87,10 +88,9 @@ class SqliteStore final : public MessageStore {
   absl::StatusOr<StoreTotals> Totals() const override;
   uint64_t incarnation() const override { return incarnation_; }
 
-  // The last process was cut short, and what it committed last may be gone, or
-  // not (log_check.h): no shard counts as held, and sequence numbers go on well
-  // behind those that it may have given.
-  bool log_was_cut() const { return log_was_cut_; }
+  // Commits may be gone (log_check.h): no shard counts as held, and sequence
+  // numbers go on well behind those that were given.
+  bool log_was_damaged() const { return log_was_damaged_; }
 
   // Whether the file should be read as a whole (store_check.h): the process
   // before this one did not close it, or the last time was a day ago. The
@@ -101,7 +101,8 @@ class SqliteStore final : public MessageStore {
  private:
   static absl::StatusOr<std::unique_ptr<SqliteStore>> OpenOnce(
       const Options& options, crypto::Random& random);
-  static absl::Status GoOnAfterCutLog(sqlite::Database& writer);
+  static absl::Status GoOnAfterLog(sqlite::LogState log,
+                                   sqlite::Database& writer);
 
   using Change = ItemIndex::Change;
   // A message without its payload.
@@ -201,7 +202,7 @@ class SqliteStore final : public MessageStore {
   ItemIndex index_;
   uint64_t incarnation_ = 0;
   bool was_closed_ = false;
-  bool log_was_cut_ = false;
+  bool log_was_damaged_ = false;
   uint64_t checked_ms_ = 0;
   // Of the writing thread. Numbers below `reserved_seq_` are on disk as used,
   // so that only one transaction in many has to note it.

@@ -39,15 +39,6 @@ constexpr char kPath[] = "/store.db";
 constexpr size_t kSteps = 100;
 constexpr uint64_t kScriptSeed = 20;
 
-absl::Status ForgetFills(InMemoryStore& store) {
-  SetFill forget;
-  for (Shard shard = 0; shard < kShards; ++shard) {
-    if (store.FilledIn(shard) != 0) forget.shards.emplace_back(shard, 0);
-  }
-  const StoreOp op = forget;
-  return store.Apply(absl::MakeConstSpan(&op, 1), 0).status();
-}
-
 // A store on a disk, and what it should hold.
 class StoreRun {
  public:
@@ -72,8 +63,9 @@ class StoreRun {
     }
     store_ = *std::move(store);
     incarnation_ = store_->incarnation();
-    // Then it counts as holding nothing, whatever it has.
-    if (store_->log_was_cut()) RETURN_IF_ERROR(ForgetFills(model_));
+    if (store_->log_was_damaged()) {
+      return absl::InternalError("a crash was taken for damage");
+    }
     return absl::OkStatus();
   }
   void Close() { store_.reset(); }

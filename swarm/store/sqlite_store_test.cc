@@ -448,7 +448,7 @@ TEST_F(SqliteStoreTest, AFlippedBitInTheLogEndsThatShardsAreHeld) {
   auto damaged = SqliteStore::Open(
       {.path = copy, .capacity_bytes = 0, .vfs = ""}, random_);
   ASSERT_THAT(damaged, IsOk());
-  EXPECT_TRUE((*damaged)->log_was_cut());
+  EXPECT_TRUE((*damaged)->log_was_damaged());
   EXPECT_EQ((*damaged)->FilledIn(shard), 0);
   EXPECT_EQ((*damaged)->incarnation(), incarnation);
   EXPECT_LT((*damaged)->Totals()->messages, 10) << "nothing was lost";
@@ -462,7 +462,7 @@ TEST_F(SqliteStoreTest, AFlippedBitInTheLogEndsThatShardsAreHeld) {
   damaged = SqliteStore::Open({.path = copy, .capacity_bytes = 0, .vfs = ""},
                               random_);
   ASSERT_THAT(damaged, IsOk());
-  EXPECT_FALSE((*damaged)->log_was_cut());
+  EXPECT_FALSE((*damaged)->log_was_damaged());
 }
 
 class MigrationTest : public SqliteStoreTest {

@@ -150,41 +150,42 @@ bool IsHeader(absl::string_view header) {
 
 }  // namespace
 
-absl::StatusOr<bool> IsLogCut(const std::string& path, const std::string& vfs) {
+absl::StatusOr<LogState> CheckLog(const std::string& path,
+                                  const std::string& vfs) {
   LogFile log;
   ASSIGN_OR_RETURN(const bool exists,
                    log.Open(absl::StrCat(path, "-wal"), vfs));
-  if (!exists || log.size() <= kHeaderBytes) return false;
+  if (!exists || log.size() <= kHeaderBytes) return LogState::kWhole;
   std::string header(kHeaderBytes, '\0');
   RETURN_IF_ERROR(log.Read(0, header));
   // Frames, and nothing that says of which log.
-  if (!IsHeader(header)) return true;
+  if (!IsHeader(header)) return LogState::kDamaged;
   Checksum checksum((BigEndian32(header, 0) & 1) != 0);
   checksum.Add(absl::string_view(header).substr(0, 24));
   const absl::string_view salts =
       absl::string_view(header).substr(kHeaderSalts, kSaltsBytes);
   const int64_t frame_bytes = kFrameHeaderBytes + BigEndian32(header, 8);
   std::string frame(static_cast<size_t>(frame_bytes), '\0');
-  bool sound = true, committed = true;
+  // The last frame of this log that was seen ends a transaction.
+  bool committed = true;
+  bool sound = true, torn = false;
   for (int64_t at = kHeaderBytes; at + frame_bytes <= log.size();
        at += frame_bytes) {
     RETURN_IF_ERROR(log.Read(at, frame));
     const absl::string_view bytes = frame;
     const bool of_this_log = bytes.substr(kFrameSalts, kSaltsBytes) == salts;
-    if (!sound) {
-      if (of_this_log) return true;
-      continue;
-    }
-    checksum.Add(bytes.substr(0, kFrameSalts));
-    checksum.Add(bytes.substr(kFrameHeaderBytes));
-    sound = of_this_log && BigEndian32(bytes, 0) != 0 && checksum.Is(bytes, 16);
     if (sound) {
-      committed = BigEndian32(bytes, 4) != 0;
-    } else if (of_this_log) {
-      return true;
+      checksum.Add(bytes.substr(0, kFrameSalts));
+      checksum.Add(bytes.substr(kFrameHeaderBytes));
+      sound =
+          of_this_log && BigEndian32(bytes, 0) != 0 && checksum.Is(bytes, 16);
+    } else if (of_this_log && torn && committed) {
+      return LogState::kDamaged;
     }
+    if (!sound && of_this_log) torn = true;
+    if (of_this_log) committed = BigEndian32(bytes, 4) != 0;
   }
-  return !committed;
+  return torn || !committed ? LogState::kTorn : LogState::kWhole;
 }
 
 }  // namespace messenger::sqlite

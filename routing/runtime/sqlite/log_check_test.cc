@@ -63,12 +63,12 @@ class LogCheckTest : public ::testing::Test {
     return image;
   }
 
-  bool IsCut(const SimulatedDisk::Image& image) {
+  LogState StateOf(const SimulatedDisk::Image& image) {
     database_.reset();
     disk_.Restore(image);
-    const auto cut = IsLogCut(kPath, disk_.name());
-    EXPECT_THAT(cut, IsOk());
-    return cut.ok() && *cut;
+    const auto state = CheckLog(kPath, disk_.name());
+    EXPECT_THAT(state, IsOk());
+    return state.value_or(LogState::kDamaged);
   }
 
   int64_t Rows() {
@@ -83,43 +83,46 @@ class LogCheckTest : public ::testing::Test {
   std::unique_ptr<Database> database_;
 };
 
-TEST_F(LogCheckTest, NoLogIsNotCut) {
-  EXPECT_THAT(IsLogCut(kPath, disk_.name()), IsOkAndHolds(false));
+TEST_F(LogCheckTest, NoLogIsWhole) {
+  EXPECT_THAT(CheckLog(kPath, disk_.name()), IsOkAndHolds(LogState::kWhole));
   MakeRows(1);
   database_.reset();
-  EXPECT_THAT(IsLogCut(kPath, disk_.name()), IsOkAndHolds(false));
+  EXPECT_THAT(CheckLog(kPath, disk_.name()), IsOkAndHolds(LogState::kWhole));
 }
 
-TEST_F(LogCheckTest, ALogThatEndsWithACommitIsNotCut) {
+TEST_F(LogCheckTest, ALogThatEndsWithACommitIsWhole) {
   MakeRows(5);
   const SimulatedDisk::Image image = Image();
   ASSERT_GT(image.at(kLog).size(), kHeaderBytes + 5 * kFrameBytes);
-  EXPECT_FALSE(IsCut(image));
+  EXPECT_EQ(StateOf(image), LogState::kWhole);
   EXPECT_EQ(Rows(), 5);
 }
 
-TEST_F(LogCheckTest, AnEmptyLogIsNotCut) {
+TEST_F(LogCheckTest, AnEmptyLogIsWhole) {
   MakeRows(1);
   SimulatedDisk::Image image = Image();
   image.at(kLog).clear();
-  EXPECT_FALSE(IsCut(image));
+  EXPECT_EQ(StateOf(image), LogState::kWhole);
 }
 
-// Whatever bit flips: either SQLite still finds every row, or we know. But for
-// a salt of the very last frame, which then looks like one of an older log.
+// Whatever bit flips: SQLite still finds every row, or it is damage, or, where
+// it is one of the last transaction, at least a torn one; but for a salt of the
+// very last frame, which then looks like one of an older log.
 TEST_F(LogCheckTest, WhereABitHasFlippedNothingIsLostInSilence) {
   MakeRows(6);
   const SimulatedDisk::Image image = Image();
   const size_t bytes = image.at(kLog).size();
-  const size_t last_salts = bytes - kFrameBytes + 8;
+  const size_t last = bytes - kFrameBytes;
   int lost = 0;
   for (size_t at = 0; at < bytes; at += at < kHeaderBytes ? 1 : 61) {
-    if (at >= last_salts && at < last_salts + 8) continue;
+    if (at >= last + 8 && at < last + 16) continue;
     SimulatedDisk::Image damaged = image;
     damaged.at(kLog)[at] ^= static_cast<char>(1 << (at % 8));
-    const bool cut = IsCut(damaged);
+    const LogState state = StateOf(damaged);
     const int64_t rows = Rows();
-    EXPECT_TRUE(cut || rows == 6) << "byte " << at << ": " << rows << " rows";
+    EXPECT_TRUE(rows == 6 || state == LogState::kDamaged ||
+                (rows == 5 && at >= last && state == LogState::kTorn))
+        << "byte " << at << ": " << rows << " rows";
     lost += rows != 6;
   }
   // It is about something.
@@ -138,10 +141,10 @@ TEST_F(LogCheckTest, EveryFrameOfATransactionCutShortIsSeen) {
   for (size_t size = before + kFrameBytes; size < after; size += kFrameBytes) {
     SimulatedDisk::Image shorter = image;
     shorter.at(kLog).resize(size);
-    EXPECT_TRUE(IsCut(shorter)) << size;
+    EXPECT_EQ(StateOf(shorter), LogState::kTorn) << size;
     // And in the middle of a frame.
     shorter.at(kLog).resize(size + kFrameBytes / 2);
-    EXPECT_TRUE(IsCut(shorter)) << size;
+    EXPECT_EQ(StateOf(shorter), LogState::kTorn) << size;
   }
 }
 
@@ -152,7 +155,7 @@ TEST_F(LogCheckTest, FramesOfAnOlderLogDoNotCount) {
   ASSERT_THAT(Insert(1), IsOk());
   const SimulatedDisk::Image image = Image();
   ASSERT_EQ(image.at(kLog).size(), long_log);
-  EXPECT_FALSE(IsCut(image));
+  EXPECT_EQ(StateOf(image), LogState::kWhole);
   EXPECT_EQ(Rows(), 21);
 }
 
@@ -162,7 +165,7 @@ TEST_F(LogCheckTest, ALogThatCannotBeReadIsAnError) {
   database_.reset();
   disk_.Restore(image);
   disk_.SetErrorRates({.read = 1});
-  EXPECT_THAT(IsLogCut(kPath, disk_.name()),
+  EXPECT_THAT(CheckLog(kPath, disk_.name()),
               StatusIs(absl::StatusCode::kUnavailable));
 }
 

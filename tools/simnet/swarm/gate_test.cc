@@ -19,10 +19,9 @@
 namespace messenger::simnet {
 namespace {
 
-// As many as fit ten minutes of two cores in an unoptimised build.
-constexpr uint64_t kSeeds = 24;
+constexpr uint64_t kSeeds = 200;
 // Bazel starts this once for each shard (BUILD), and GoogleTest splits cases.
-constexpr int kParts = 4;
+constexpr int kParts = 8;
 
 SimulationOptions GateOptions() {
   SimulationOptions options;

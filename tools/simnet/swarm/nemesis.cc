@@ -317,7 +317,7 @@ bool Nemesis::Inject(Fault fault) {
         for (int times = 1; times < 10; ++times) {
           const absl::Duration step = times % 2 == 1 ? -jump : jump;
           world_.executor().RunAfter(absl::Seconds(3 * times), [this, i, step] {
-            world_.node(i).clock->Jump(step);
+            if (active_) world_.node(i).clock->Jump(step);
           });
         }
       }
