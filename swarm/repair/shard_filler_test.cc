@@ -315,6 +315,16 @@ TEST_F(ShardFillerTest, WhatReturnsIsFilledAnew) {
   EXPECT_TRUE(Held());
 }
 
+TEST_F(ShardFillerTest, WhatLeavesDuringItsCommitIsNotHeldAfterARestart) {
+  SetMembers(2);
+  BeginCompare(1, kHolding);
+  SetMembers({1, 2}, {1, 2}, /*transition=*/0);
+  EXPECT_EQ(store_.FilledIn(kShard), 0u);
+  Restart();
+  SetMembers(2);
+  EXPECT_FALSE(Held());
+}
+
 TEST_F(ShardFillerTest, ATargetHoldsOnlyWhatItFilledSinceTheTransition) {
   ApplyTo(store_, SetFill{{{kShard, 4}}}, absl::UnixEpoch());
   Restart();
