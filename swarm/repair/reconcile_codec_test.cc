@@ -549,9 +549,12 @@ INSTANTIATE_TEST_SUITE_P(
                    [](auto& answer) {
                      answer.mutable_windows()->set_next_shard(4096);
                    }},
-        AnswerEdit{
-            "NextIsNotNext", 1,
-            [](auto& answer) { answer.mutable_windows()->set_next_shard(1); }},
+        AnswerEdit{"NextIsNotNext", 1,
+                   [](auto& answer) {
+                     auto& windows = *answer.mutable_windows();
+                     windows.set_next_shard(
+                         windows.windows(windows.windows_size() - 1).shard());
+                   }},
         AnswerEdit{"TooManyRanges", 2,
                    [](auto& answer) {
                      while (answer.entries().ranges_size() < 65) {

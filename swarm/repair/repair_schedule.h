@@ -1,7 +1,7 @@
 // Which member is compared with when (swarm/SPEC.md, section 5.4). Two rhythms:
 // one peer every 30 s, give or take half, never the same twice running while
 // there are others; and, while this node has shards to fill, peers that can
-// fill them, at once, and again after 1 s, 2 s, ... 30 s where that fails.
+// fill them, at once, and again after 0.5 s, 1 s, ... 4 s where that fails.
 //
 // A pure state machine: the caller has the timer. Belongs to one executor.
 
