@@ -76,8 +76,10 @@ void HintSender::Send(const routing::NodeId& id) {
                                                                   : foreign)
         .push_back(item);
   }
-  counters_.dropped += foreign.size();
-  if (mine.empty()) return Drop(id, std::move(foreign), /*go_on=*/true);
+  if (mine.empty()) {
+    counters_.dropped += foreign.size();
+    return Drop(id, std::move(foreign), /*go_on=*/true);
+  }
   peer.pusher = std::make_unique<ItemPusher>(options_.store, options_.caller,
                                              id, map->epoch());
   peer.pusher->Push(

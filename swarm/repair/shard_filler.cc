@@ -102,16 +102,21 @@ void ShardFiller::Commit(std::vector<Shard> shards) {
                                absl::StatusOr<OpResult> result) {
     if (!*alive) return;
     if (!result.ok()) ++counters_.failed_commits;
+    std::vector<Shard> gone;
     for (const auto& [shard, epoch] : filled) {
       const auto unfilled = unfilled_.find(shard);
-      // It went, or went and came, meanwhile.
-      if (unfilled == unfilled_.end() || !unfilled->second.committing) continue;
+      if (unfilled == unfilled_.end() || !unfilled->second.committing) {
+        // It went, or went and came, meanwhile. A restart must not find it.
+        if (result.ok() && held_in_[shard] == 0) gone.push_back(shard);
+        continue;
+      }
       unfilled->second.committing = false;
       if (!result.ok()) continue;  // The next comparison tries again.
       held_in_[shard] = epoch;
       unfilled_.erase(unfilled);
       ++counters_.filled;
     }
+    Forget(std::move(gone));
   });
 }
 
