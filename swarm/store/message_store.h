@@ -195,7 +195,8 @@ class MessageStore {
 
   // All operations in order, in one transaction that is on disk when this
   // returns; one result each. On an error nothing has changed. `now_ms` decides
-  // about registrations.
+  // about registrations, and which messages have ended: one that comes again
+  // after its end, with a later one, is a new one.
   virtual absl::StatusOr<std::vector<OpResult>> Apply(
       absl::Span<const StoreOp> ops, uint64_t now_ms) = 0;
 
