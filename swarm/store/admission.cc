@@ -61,7 +61,7 @@ OpResult AdmitDeletion(const DeleteMessages& order,
                        const MailboxState& mailbox) {
   return mailbox.owner_ids + order.terms.ids.size() >
                  QuotaFor(order.origin, kOwnerIds)
-             ? OpResult::kMailboxFull
+             ? OpResult::kOwnerLimit
              : OpResult::kDone;
 }
 

@@ -220,7 +220,7 @@ OpResult InMemoryStore::Do(const PutRecord& op, uint64_t now_ms,
     if (std::count_if(mailbox.records.begin(), mailbox.records.end(),
                       of_namespace) >=
         static_cast<ptrdiff_t>(kMaxRecordsPerNamespace)) {
-      return OpResult::kTooManyRecords;
+      return OpResult::kOwnerLimit;
     }
   }
   ++state->records;

@@ -125,8 +125,9 @@ enum class OpResult {
   kDeleted,
   // Not stored: a newer version of the record, purge or registration is.
   kSuperseded,
-  // Not stored: the namespace has kMaxRecordsPerNamespace others.
-  kTooManyRecords,
+  // Not stored: the namespace has kMaxRecordsPerNamespace other records, or the
+  // mailbox's deletions as many ids as they may have.
+  kOwnerLimit,
   // Not stored: the mailbox is not registered, or no longer.
   kNotRegistered,
   // Not stored: the mailbox has what it may have of this class.

@@ -768,7 +768,7 @@ TEST_P(MessageStoreTest, RecordsAreKeptByKeyUpToTheirNumber) {
                 IsOkAndHolds(OpResult::kDone));
   }
   EXPECT_THAT(Do(RecordOp(1, "one more", 'z')),
-              IsOkAndHolds(OpResult::kTooManyRecords));
+              IsOkAndHolds(OpResult::kOwnerLimit));
   EXPECT_THAT(Do(RecordOp(2, "update", 'a')), IsOkAndHolds(OpResult::kDone));
   EXPECT_THAT(Do(RecordOp(1, "another box", 'z', 'b')),
               IsOkAndHolds(OpResult::kDone));

@@ -521,7 +521,7 @@ absl::StatusOr<OpResult> SqliteStore::Do(const PutRecord& op, uint64_t now_ms,
                  state->row, op.ns));
       RETURN_IF_ERROR(count.Next().status());
       if (count.Unsigned(0) >= kMaxRecordsPerNamespace) {
-        return OpResult::kTooManyRecords;
+        return OpResult::kOwnerLimit;
       }
     }
   }
