@@ -163,4 +163,18 @@ PurgeMessages PurgeOf(const MailboxAddress& mailbox, uint64_t number,
           .origin = origin};
 }
 
+PutRecord RecordOf(const MailboxAddress& mailbox, MailboxNamespace ns,
+                   uint64_t number, int key, uint64_t seq, Origin origin) {
+  return {.mailbox = mailbox,
+          .ns = ns,
+          .id = IdNumber(number),
+          .record = {.key = *RecordKey::FromBytes(
+                         std::string(RecordKey::kSize, static_cast<char>(key))),
+                     .seq = seq,
+                     .body = "body",
+                     .owner_key = {},
+                     .signature = {}},
+          .origin = origin};
+}
+
 }  // namespace messenger::swarm

@@ -72,6 +72,8 @@ DeleteMessages DeletionOf(const MailboxAddress& mailbox, uint64_t number,
                           const std::vector<uint64_t>& messages, Origin origin);
 PurgeMessages PurgeOf(const MailboxAddress& mailbox, uint64_t number,
                       uint64_t until_ms, Origin origin);
+PutRecord RecordOf(const MailboxAddress& mailbox, MailboxNamespace ns,
+                   uint64_t number, int key, uint64_t seq, Origin origin);
 
 }  // namespace messenger::swarm
 
