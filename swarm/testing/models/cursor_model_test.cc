@@ -261,7 +261,7 @@ class CursorModelTest : public ::testing::TestWithParam<EngineKind> {
 
 TEST_P(CursorModelTest, ReadersMissNothingAndSeeNothingTwice) {
   Engine engine(GetParam(), seed_);
-  const uint64_t length = ModelOperations(GetParam());
+  const uint64_t length = ModelOperations();
   Wipe(engine);
   uint64_t renewed = now_;
   for (uint64_t operations = 0; operations < length;) {

@@ -28,9 +28,8 @@ std::string EngineName(EngineKind kind) {
   return kind == EngineKind::kMemory ? "Memory" : "Sqlite";
 }
 
-uint64_t ModelOperations(EngineKind kind) {
-  return FromEnvironment("MODEL_OPERATIONS",
-                         kind == EngineKind::kMemory ? 1'000'000 : 100'000);
+uint64_t ModelOperations(uint64_t otherwise) {
+  return FromEnvironment("MODEL_OPERATIONS", otherwise);
 }
 
 uint64_t ModelSeed() {

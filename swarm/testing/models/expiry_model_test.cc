@@ -262,7 +262,7 @@ class ExpiryModelTest : public ::testing::TestWithParam<EngineKind> {
 
 TEST_P(ExpiryModelTest, WhatEndsIsNotListedAndThenErased) {
   Engine engine(GetParam(), seed_);
-  const uint64_t length = ModelOperations(GetParam());
+  const uint64_t length = ModelOperations();
   for (int box = 0; box < kBoxes; ++box) {
     ++number_;
     Expect(RegistrationOf(Box(box), number_, now_),
