@@ -106,14 +106,22 @@ class QuotaModelTest : public ::testing::TestWithParam<EngineKind> {
       if (phase_.ids == 1000 && next / phases.size() % 4 != 0) continue;
       RunPhase(engine, std::min(operations, done_ + phase_.operations));
       if (HasFatalFailure()) return;
-      now_ += dice_.Uniform(4) == 0 ? dice_.Uniform(40 * kDay)
-                                    : dice_.Uniform(3 * kDay);
+      Pause();
+    }
+  }
+
+  // Days; sometimes until a registration has just lapsed, or just has not.
+  void Pause() {
+    const uint64_t until = model_.UsageOf(focus_).registered_until_ms;
+    if (dice_.Uniform(4) == 0 && until > now_) {
+      now_ = until - dice_.Uniform(2);
+    } else {
+      now_ += dice_.Uniform(dice_.Uniform(3) == 0 ? 40 * kDay : 3 * kDay);
     }
   }
 
   void RunPhase(Engine& engine, uint64_t until) {
     while (done_ < until) {
-      now_ += dice_.Uniform(2 * phase_.ms_per_operation * 16);
       BeginTransaction(engine.store());
       const uint64_t most = dice_.Uniform(2) == 0 ? 2 : 32;
       for (uint64_t n = 1 + dice_.Uniform(most); n > 0; --n) Draw();
@@ -127,6 +135,7 @@ class QuotaModelTest : public ::testing::TestWithParam<EngineKind> {
       if (dice_.Uniform(400) == 0) engine.PowerCut();
       Compare(engine.store());
       if (HasFatalFailure()) FAIL() << "seed " << seed_ << " at " << done_;
+      now_ += dice_.Uniform(2 * phase_.ms_per_operation * 16);
     }
   }
 
@@ -262,11 +271,13 @@ class QuotaModelTest : public ::testing::TestWithParam<EngineKind> {
   }
   uint64_t SomeSize(int box, From from) {
     if (dice_.Uniform(4) == 0) {
-      // Just fits, or just does not; or makes work rise, or just does not.
+      // Just fits, or just does not; makes work rise, or just does not; makes
+      // as much as a mailbox in the middle has, or just more.
       const uint64_t quota = IsInbox(box) ? kStrangerBytes : kContactBytes;
       const uint64_t used = model_.UsageOf(box).bytes;
       uint64_t bound = from == From::kPeer ? WithPeerSlack(quota) : quota;
       if (dice_.Uniform(2) == 0) bound = (used / (quota / 16) + 1) * quota / 16;
+      if (dice_.Uniform(3) == 0) bound = space_.median_mailbox_bytes;
       const uint64_t left = bound - std::min(bound, used) + dice_.Uniform(2);
       if (left > 0 && left <= kMaxPayloadBytes) return left;
     }
