@@ -158,20 +158,20 @@ std::vector<StoreStep> DrawStoreScript(size_t steps, crypto::Random& random) {
   for (const char name : kMailboxes) {
     registrations.ops.push_back(Registration(Mailbox(name), now_ms));
   }
-  script.push_back(std::move(registrations));
+  script.emplace_back(std::move(registrations));
   while (script.size() < steps) {
     now_ms += random.Uniform(kHourMs);
     const uint64_t kind = random.Uniform(25);
     if (kind == 0) {
-      script.push_back(ReopenStore());
+      script.emplace_back(ReopenStore());
     } else if (kind < 3) {
-      script.push_back(ExpireBefore{.now_ms = now_ms});
+      script.emplace_back(ExpireBefore{.now_ms = now_ms});
     } else {
       ApplyOps ops{.ops = {}, .now_ms = now_ms};
       for (uint64_t n = random.Uniform(3) + 1; n > 0; --n) {
         ops.ops.push_back(DrawOp(now_ms, random));
       }
-      script.push_back(std::move(ops));
+      script.emplace_back(std::move(ops));
     }
   }
   return script;
