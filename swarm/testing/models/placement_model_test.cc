@@ -74,10 +74,8 @@ TEST(PlacementModelTest, ServingAndTargetMembersAreThoseOfTheModel) {
   crypto::SeededRandom random(seed);
   TestNetwork network(12, TestNetwork::SmallParams(), random,
                       absl::FromUnixSeconds(1'900'000'000));
-  // The plainest way takes a hash of every node for each shard and set.
-  const uint64_t length = ModelOperations(100'000);
   int in_transition = 0;
-  for (uint64_t operations = 0; operations < length;) {
+  for (uint64_t operations = 0; operations < ModelOperations();) {
     std::vector<ModelNode> nodes;
     const Placement placement(network.Reissue([&](TestNetwork::Draft& draft) {
       for (TestNetwork::Draft::Node& node : draft.nodes) {

@@ -5,6 +5,8 @@
 namespace messenger::swarm {
 namespace {
 
+using Answer = QuotaModel::Answer;
+
 constexpr uint64_t kDay = uint64_t{24} * 3600 * 1000;
 constexpr uint64_t kMebibyte = uint64_t{1024} * 1024;
 constexpr uint64_t kOwnerIds = 310'000;
@@ -31,14 +33,9 @@ QuotaModel::QuotaModel(const std::vector<Class>& boxes) {
   for (const Class of : boxes) boxes_.emplace_back().of = of;
 }
 
-void QuotaModel::BeginTransaction(uint64_t now_ms, const Space& space) {
-  now_ms_ = now_ms;
-  space_ = space;
-}
-
 bool QuotaModel::LetsIn(const Box& box, From from) const {
   return box.registration.has_value() &&
-         (from == From::kPeer || now_ms_ < box.registration->reach + 30 * kDay);
+         (from == From::kPeer || now_ms_ < box.registration->first + 30 * kDay);
 }
 
 bool QuotaModel::IsFilledTo(uint64_t percent) const {
@@ -61,9 +58,8 @@ void QuotaModel::Box::RemoveUntil(uint64_t end_ms) {
   });
 }
 
-QuotaModel::Answer QuotaModel::Judge(int number, uint64_t message,
-                                     uint64_t bytes, uint64_t expiry_ms,
-                                     From from) const {
+Answer QuotaModel::Judge(int number, uint64_t message, uint64_t bytes,
+                         uint64_t expiry_ms, From from) const {
   const Box& box = boxes_[number];
   if (!LetsIn(box, from)) return Answer::kNotRegistered;
   Bound taken = {box.messages.size(), box.bytes};
@@ -74,7 +70,7 @@ QuotaModel::Answer QuotaModel::Judge(int number, uint64_t message,
     taken = {taken.messages - 1, taken.bytes - held->second.bytes};
   }
   if (box.named.contains(message) ||
-      (box.purge.has_value() && expiry_ms <= box.purge->reach)) {
+      (box.purge.has_value() && expiry_ms <= box.purge->first)) {
     return Answer::kDeleted;
   }
   const Bound bound = BoundOf(box.of, from);
@@ -90,9 +86,8 @@ QuotaModel::Answer QuotaModel::Judge(int number, uint64_t message,
              : Answer::kDone;
 }
 
-QuotaModel::Answer QuotaModel::Message(int number, uint64_t message,
-                                       uint64_t bytes, uint64_t expiry_ms,
-                                       From from) {
+Answer QuotaModel::Message(int number, uint64_t message, uint64_t bytes,
+                           uint64_t expiry_ms, From from) {
   const Answer answer = Judge(number, message, bytes, expiry_ms, from);
   if (answer == Answer::kNotRegistered) return answer;
   Box& box = boxes_[number];
@@ -109,10 +104,8 @@ QuotaModel::Answer QuotaModel::Message(int number, uint64_t message,
   return answer;
 }
 
-QuotaModel::Answer QuotaModel::Deletion(int number, uint64_t order,
-                                        uint64_t time_ms,
-                                        const std::vector<uint64_t>& messages,
-                                        From from) {
+Answer QuotaModel::Deletion(int number, uint64_t order, uint64_t time_ms,
+                            const std::vector<uint64_t>& messages, From from) {
   Box& box = boxes_[number];
   if (!LetsIn(box, from)) return Answer::kNotRegistered;
   if (box.deletions.contains(order)) return Answer::kDone;
@@ -128,15 +121,14 @@ QuotaModel::Answer QuotaModel::Deletion(int number, uint64_t order,
   return Answer::kDone;
 }
 
-QuotaModel::Answer QuotaModel::Replace(std::optional<Version>& stored,
-                                       Version version) {
+Answer QuotaModel::Replace(std::optional<Version>& stored, Version version) {
   if (stored.has_value() && version < *stored) return Answer::kSuperseded;
   stored = version;
   return Answer::kDone;
 }
 
-QuotaModel::Answer QuotaModel::Purge(int number, uint64_t order,
-                                     uint64_t until_ms, From from) {
+Answer QuotaModel::Purge(int number, uint64_t order, uint64_t until_ms,
+                         From from) {
   Box& box = boxes_[number];
   if (!LetsIn(box, from)) return Answer::kNotRegistered;
   const Answer answer = Replace(box.purge, {until_ms, order});
@@ -144,14 +136,12 @@ QuotaModel::Answer QuotaModel::Purge(int number, uint64_t order,
   return answer;
 }
 
-QuotaModel::Answer QuotaModel::Registration(int box, uint64_t number,
-                                            uint64_t time_ms) {
+Answer QuotaModel::Registration(int box, uint64_t number, uint64_t time_ms) {
   return Replace(boxes_[box].registration, {time_ms, number});
 }
 
-QuotaModel::Answer QuotaModel::Record(int box_number, int ns, int key,
-                                      uint64_t number, uint64_t seq,
-                                      From from) {
+Answer QuotaModel::Record(int box_number, int ns, int key, uint64_t number,
+                          uint64_t seq, From from) {
   Box& box = boxes_[box_number];
   if (!LetsIn(box, from)) return Answer::kNotRegistered;
   const auto stored = box.records.find({ns, key});
@@ -180,7 +170,7 @@ void QuotaModel::Expire(uint64_t now_ms) {
       return true;
     });
     const auto ended = [&](const auto& kept, uint64_t days) {
-      return kept.has_value() && kept->reach + days * kDay <= now_ms;
+      return kept.has_value() && kept->first + days * kDay <= now_ms;
     };
     if (ended(box.purge, 1)) box.purge.reset();
     if (!ended(box.registration, 60)) continue;
@@ -192,7 +182,7 @@ void QuotaModel::Expire(uint64_t now_ms) {
 QuotaModel::Usage QuotaModel::UsageOf(int number) const {
   const Box& box = boxes_[number];
   return {
-      box.registration.has_value() ? box.registration->reach + 30 * kDay : 0,
+      box.registration.has_value() ? box.registration->first + 30 * kDay : 0,
       box.messages.size(),
       box.bytes,
       box.deletions.size(),
@@ -209,15 +199,6 @@ int QuotaModel::WorkBits(int number) const {
   };
   return static_cast<int>(std::max(bits(box.messages.size(), bound.messages),
                                    bits(box.bytes, bound.bytes)));
-}
-
-uint64_t QuotaModel::MedianBytes() const {
-  std::vector<uint64_t> bytes;
-  for (const Box& box : boxes_) {
-    if (box.bytes > 0) bytes.push_back(box.bytes);
-  }
-  std::sort(bytes.begin(), bytes.end());
-  return bytes.empty() ? 0 : bytes[(bytes.size() - 1) / 2];
 }
 
 }  // namespace messenger::swarm

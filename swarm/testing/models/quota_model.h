@@ -49,7 +49,10 @@ class QuotaModel final {
 
   explicit QuotaModel(const std::vector<Class>& boxes);
 
-  void BeginTransaction(uint64_t now_ms, const Space& space);
+  void BeginTransaction(uint64_t now_ms, const Space& space) {
+    now_ms_ = now_ms;
+    space_ = space;
+  }
   // What would be said to a message.
   Answer Judge(int box, uint64_t message, uint64_t bytes, uint64_t expiry_ms,
                From from) const;
@@ -69,17 +72,10 @@ class QuotaModel final {
   Usage UsageOf(int box) const;
   // Bits of work that a stranger's next message needs.
   int WorkBits(int box) const;
-  // At least half of the mailboxes with messages have at most so many bytes.
-  uint64_t MedianBytes() const;
 
  private:
-  // Of two, the one that reaches further stands.
-  struct Version {
-    uint64_t reach = 0;
-    uint64_t number = 0;
-
-    friend auto operator<=>(const Version&, const Version&) = default;
-  };
+  // How far it reaches, and its number: of two the greater stands.
+  using Version = std::pair<uint64_t, uint64_t>;
   struct Held {
     uint64_t bytes = 0;
     uint64_t expiry_ms = 0;
