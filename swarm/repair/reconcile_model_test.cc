@@ -1,6 +1,6 @@
 // Reconciliation against a model: a third store, to which everything was
-// applied. In parts that run beside one another; a million operations in all
-// with --test_env=RECONCILE_OPERATIONS=1000000, a tenth of that by default.
+// applied. In parts that run beside one another, a million operations in all;
+// more or fewer with --test_env=RECONCILE_OPERATIONS=N.
 
 #include <cstdint>
 #include <cstdlib>
@@ -19,7 +19,7 @@ constexpr uint64_t kParts = 4;
 // Of one part.
 uint64_t Operations() {
   const char* wanted = std::getenv("RECONCILE_OPERATIONS");
-  return (wanted == nullptr ? 100'000 : std::strtoull(wanted, nullptr, 10)) /
+  return (wanted == nullptr ? 1'000'000 : std::strtoull(wanted, nullptr, 10)) /
          kParts;
 }
 

@@ -38,10 +38,10 @@ void LocalReplica::Commit(ValidWrite write, uint64_t epoch, Done done) {
             // A newer purge or registration does all that this one would.
             if (!record) return sign();
             return done(absl::AbortedError("a newer record is stored"));
-          case OpResult::kTooManyRecords:
+          case OpResult::kOwnerLimit:
             return done(Refused(absl::StatusCode::kResourceExhausted,
                                 v1::Refusal::OWNER_LIMIT,
-                                "the account has too many records here"));
+                                "the account keeps too much here"));
           case OpResult::kNotRegistered:
             return done(Refused(absl::StatusCode::kPermissionDenied,
                                 v1::Refusal::NOT_REGISTERED,

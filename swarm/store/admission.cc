@@ -12,7 +12,7 @@ uint64_t QuotaFor(Origin origin, uint64_t quota) {
 
 bool IsFilledTo(const NodeSpace& space, uint64_t percent) {
   return space.capacity_bytes > 0 &&
-         space.used_bytes / percent >= space.capacity_bytes / 100;
+         100 * space.used_bytes >= percent * space.capacity_bytes;
 }
 
 }  // namespace
@@ -61,7 +61,7 @@ OpResult AdmitDeletion(const DeleteMessages& order,
                        const MailboxState& mailbox) {
   return mailbox.owner_ids + order.terms.ids.size() >
                  QuotaFor(order.origin, kOwnerIds)
-             ? OpResult::kMailboxFull
+             ? OpResult::kOwnerLimit
              : OpResult::kDone;
 }
 

@@ -35,7 +35,7 @@ bool IsRegistered(const MailboxState& mailbox, Origin origin, uint64_t now_ms);
 OpResult AdmitMessage(const PutMessage& message, const MailboxState& mailbox,
                       const NodeSpace& space);
 
-// Of an order to delete that is not there yet: kDone or kMailboxFull.
+// Of an order to delete that is not there yet: kDone or kOwnerLimit.
 OpResult AdmitDeletion(const DeleteMessages& order,
                        const MailboxState& mailbox);
 

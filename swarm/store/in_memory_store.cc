@@ -88,11 +88,15 @@ OpResult InMemoryStore::Do(const PutMessage& op, uint64_t now_ms,
   if (stored != mailbox.seq_of.end()) {
     Message& message = mailbox.messages.at(stored->second);
     if (op.expiry_ms <= message.put.expiry_ms) return OpResult::kDone;
-    // A proof speaks for one expiry, so the two change together.
-    message.put.expiry_ms = op.expiry_ms;
-    message.put.proof = op.proof;
-    Shorten(op.mailbox, mailbox, stored->second, change);
-    return OpResult::kDone;
+    if (message.expiry_ms > now_ms) {
+      // A proof speaks for one expiry, so the two change together.
+      message.put.expiry_ms = op.expiry_ms;
+      message.put.proof = op.proof;
+      Shorten(op.mailbox, mailbox, stored->second, change);
+      return OpResult::kDone;
+    }
+    // It has ended and readers have gone past its number: it comes anew.
+    Forget({ItemKind::kMessage, state->shard, op.id}, change);
   }
   const std::optional<uint64_t> end_ms = EndOf(mailbox, op.id, op.expiry_ms);
   if (!end_ms.has_value()) return OpResult::kDeleted;
@@ -216,7 +220,7 @@ OpResult InMemoryStore::Do(const PutRecord& op, uint64_t now_ms,
     if (std::count_if(mailbox.records.begin(), mailbox.records.end(),
                       of_namespace) >=
         static_cast<ptrdiff_t>(kMaxRecordsPerNamespace)) {
-      return OpResult::kTooManyRecords;
+      return OpResult::kOwnerLimit;
     }
   }
   ++state->records;

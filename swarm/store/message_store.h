@@ -125,8 +125,9 @@ enum class OpResult {
   kDeleted,
   // Not stored: a newer version of the record, purge or registration is.
   kSuperseded,
-  // Not stored: the namespace has kMaxRecordsPerNamespace others.
-  kTooManyRecords,
+  // Not stored: the namespace has kMaxRecordsPerNamespace other records, or the
+  // mailbox's deletions as many ids as they may have.
+  kOwnerLimit,
   // Not stored: the mailbox is not registered, or no longer.
   kNotRegistered,
   // Not stored: the mailbox has what it may have of this class.
@@ -195,7 +196,8 @@ class MessageStore {
 
   // All operations in order, in one transaction that is on disk when this
   // returns; one result each. On an error nothing has changed. `now_ms` decides
-  // about registrations.
+  // about registrations, and which messages have ended: one that comes again
+  // after its end, with a later one, is a new one.
   virtual absl::StatusOr<std::vector<OpResult>> Apply(
       absl::Span<const StoreOp> ops, uint64_t now_ms) = 0;
 

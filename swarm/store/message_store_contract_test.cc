@@ -335,6 +335,23 @@ TEST_P(MessageStoreTest, SequenceNumbersAreNeverUsedTwice) {
   EXPECT_GT(Page().messages[0].seq, first);
 }
 
+TEST_P(MessageStoreTest, AMessageThatComesAgainAfterItsEndIsNotMissed) {
+  ASSERT_THAT(
+      store_->Apply({Message("one", 'a', kNow + 5), Message("two")}, kNow),
+      IsOk());
+  // A reader comes while it has ended and is not forgotten yet.
+  const MessagePage page = Page(0, 100, 1 << 20, 'a', kNow + 5);
+  ASSERT_THAT(page.messages, SizeIs(1));
+  EXPECT_THAT(store_->Apply({Message("one", 'a', kNow + kHour)}, kNow + 5),
+              IsOkAndHolds(ElementsAre(OpResult::kDone)));
+  const MessagePage next =
+      Page(page.messages.back().seq, 100, 1 << 20, 'a', kNow + 6);
+  ASSERT_THAT(next.messages, SizeIs(1));
+  EXPECT_EQ(next.messages[0].payload, "one");
+  EXPECT_EQ(store_->Usage(Box('a')).messages, 2);
+  CheckSummaries(*store_);
+}
+
 TEST_P(MessageStoreTest, ADeletedMessageIsGoneAndDoesNotComeBack) {
   EXPECT_THAT(store_->Apply({Message("one"), Message("two")}, kNow), IsOk());
   EXPECT_THAT(Do(Deletion({"one"})), IsOkAndHolds(OpResult::kDone));
@@ -751,7 +768,7 @@ TEST_P(MessageStoreTest, RecordsAreKeptByKeyUpToTheirNumber) {
                 IsOkAndHolds(OpResult::kDone));
   }
   EXPECT_THAT(Do(RecordOp(1, "one more", 'z')),
-              IsOkAndHolds(OpResult::kTooManyRecords));
+              IsOkAndHolds(OpResult::kOwnerLimit));
   EXPECT_THAT(Do(RecordOp(2, "update", 'a')), IsOkAndHolds(OpResult::kDone));
   EXPECT_THAT(Do(RecordOp(1, "another box", 'z', 'b')),
               IsOkAndHolds(OpResult::kDone));

@@ -364,13 +364,18 @@ absl::StatusOr<OpResult> SqliteStore::Do(const PutMessage& op, uint64_t now_ms,
     ASSIGN_OR_RETURN(stored, MessageAt(stored->seq));
     if (!stored.has_value()) return Damaged();
     if (op.expiry_ms <= stored->author_expiry_ms) return OpResult::kDone;
-    // A proof speaks for one expiry, so the two change together.
-    RETURN_IF_ERROR(Run(
-        *writer_, "UPDATE messages SET author_expiry_ms=?, proof=? WHERE seq=?",
-        op.expiry_ms, op.proof, stored->seq));
-    stored->author_expiry_ms = op.expiry_ms;
-    RETURN_IF_ERROR(Shorten(op.mailbox, *stored, change));
-    return OpResult::kDone;
+    if (stored->expiry_ms > now_ms) {
+      // A proof speaks for one expiry, so the two change together.
+      RETURN_IF_ERROR(
+          Run(*writer_,
+              "UPDATE messages SET author_expiry_ms=?, proof=? WHERE seq=?",
+              op.expiry_ms, op.proof, stored->seq));
+      stored->author_expiry_ms = op.expiry_ms;
+      RETURN_IF_ERROR(Shorten(op.mailbox, *stored, change));
+      return OpResult::kDone;
+    }
+    // It has ended and readers have gone past its number: it comes anew.
+    RETURN_IF_ERROR(RemoveMessage(op.mailbox, *stored, change));
   }
   ASSIGN_OR_RETURN(const std::optional<uint64_t> end_ms,
                    EndOf(*state, op.id, op.expiry_ms));
@@ -540,7 +545,7 @@ absl::StatusOr<OpResult> SqliteStore::Do(const PutRecord& op, uint64_t now_ms,
                  state->row, op.ns));
       RETURN_IF_ERROR(count.Next().status());
       if (count.Unsigned(0) >= kMaxRecordsPerNamespace) {
-        return OpResult::kTooManyRecords;
+        return OpResult::kOwnerLimit;
       }
     }
   }

@@ -11,9 +11,13 @@ namespace {
 
 using v1::Refusal;
 
-// Of the bound that is nearer, in thousandths; 1,000 is full.
+constexpr uint64_t kHalf = kLastWorkBits - kFirstWorkBits;
+
+// Of the bound that is nearer. A whole is so much that each step above a half
+// is one bit of work.
 uint64_t FillOf(const MailboxUsage& usage, uint64_t messages, uint64_t bytes) {
-  return std::max(usage.messages * 1000 / messages, usage.bytes * 1000 / bytes);
+  return std::max(usage.messages * 2 * kHalf / messages,
+                  usage.bytes * 2 * kHalf / bytes);
 }
 
 absl::Status Full(Refusal::Reason reason, absl::string_view message) {
@@ -24,10 +28,8 @@ absl::Status Full(Refusal::Reason reason, absl::string_view message) {
 
 int WorkBitsFor(const MailboxUsage& usage) {
   const uint64_t fill = FillOf(usage, kStrangerMessages, kStrangerBytes);
-  if (fill < 500) return 0;
-  const uint64_t above = std::min<uint64_t>(fill, 1000) - 500;
-  return kFirstWorkBits +
-         static_cast<int>(above * (kLastWorkBits - kFirstWorkBits) / 500);
+  if (fill < kHalf) return 0;
+  return kFirstWorkBits + static_cast<int>(std::min(fill, 2 * kHalf) - kHalf);
 }
 
 absl::Status Admit(const ValidWrite& write, const MailboxUsage& usage,

@@ -78,6 +78,13 @@ TEST_F(AdmissionTest, ACrowdedInboxAsksForWorkThatRisesToItsEnd) {
   EXPECT_EQ(Inbox(64), Refusal::MAILBOX_FULL);
 }
 
+TEST_F(AdmissionTest, WorkRisesAtWholeShares) {
+  usage_.bytes = kStrangerBytes * 9 / 16;
+  EXPECT_EQ(WorkBitsFor(usage_), kFirstWorkBits + 1);
+  --usage_.bytes;
+  EXPECT_EQ(WorkBitsFor(usage_), kFirstWorkBits);
+}
+
 TEST_F(AdmissionTest, TheRefusalSaysHowMuchWork) {
   usage_.bytes = kStrangerBytes * 3 / 4;
   const auto refusal =

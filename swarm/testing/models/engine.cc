@@ -28,9 +28,8 @@ std::string EngineName(EngineKind kind) {
   return kind == EngineKind::kMemory ? "Memory" : "Sqlite";
 }
 
-uint64_t ModelOperations(EngineKind kind) {
-  return FromEnvironment("MODEL_OPERATIONS",
-                         kind == EngineKind::kMemory ? 1'000'000 : 100'000);
+uint64_t ModelOperations(uint64_t otherwise) {
+  return FromEnvironment("MODEL_OPERATIONS", otherwise);
 }
 
 uint64_t ModelSeed() {
@@ -160,6 +159,20 @@ PurgeMessages PurgeOf(const MailboxAddress& mailbox, uint64_t number,
                     .nonce = {}},
           .order_id = IdNumber(number),
           .proof = "proof",
+          .origin = origin};
+}
+
+PutRecord RecordOf(const MailboxAddress& mailbox, MailboxNamespace ns,
+                   uint64_t number, int key, uint64_t seq, Origin origin) {
+  return {.mailbox = mailbox,
+          .ns = ns,
+          .id = IdNumber(number),
+          .record = {.key = *RecordKey::FromBytes(
+                         std::string(RecordKey::kSize, static_cast<char>(key))),
+                     .seq = seq,
+                     .body = "body",
+                     .owner_key = {},
+                     .signature = {}},
           .origin = origin};
 }
 

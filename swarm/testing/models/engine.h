@@ -2,8 +2,8 @@
 // them. Models know mailboxes, messages and orders by plain numbers, so they
 // share neither types nor code with what they judge.
 //
-// How long a comparison runs: MODEL_OPERATIONS, otherwise 1,000,000 in memory
-// and 100,000 on a disk; from which seed: MODEL_SEED. Not thread-safe.
+// How long a comparison runs: MODEL_OPERATIONS, otherwise what its test says;
+// from which seed: MODEL_SEED. Not thread-safe.
 
 #ifndef SWARM_TESTING_MODELS_ENGINE_H_
 #define SWARM_TESTING_MODELS_ENGINE_H_
@@ -24,7 +24,7 @@ enum class EngineKind { kMemory, kSqlite };
 std::string EngineName(EngineKind kind);
 
 // Of one comparison.
-uint64_t ModelOperations(EngineKind kind);
+uint64_t ModelOperations(uint64_t otherwise = 1'000'000);
 // Also prints it.
 uint64_t ModelSeed();
 
@@ -72,6 +72,8 @@ DeleteMessages DeletionOf(const MailboxAddress& mailbox, uint64_t number,
                           const std::vector<uint64_t>& messages, Origin origin);
 PurgeMessages PurgeOf(const MailboxAddress& mailbox, uint64_t number,
                       uint64_t until_ms, Origin origin);
+PutRecord RecordOf(const MailboxAddress& mailbox, MailboxNamespace ns,
+                   uint64_t number, int key, uint64_t seq, Origin origin);
 
 }  // namespace messenger::swarm
 

@@ -25,9 +25,6 @@ namespace {
 using routing::StorageState;
 using routing::TestNetwork;
 
-// Finding members takes hashes for every node, so a tenth of what stores do.
-uint64_t Operations() { return ModelOperations(EngineKind::kMemory) / 10; }
-
 std::string AddressOf(const ModelNode& node, uint64_t port) {
   char text[INET6_ADDRSTRLEN];
   inet_ntop(node.v6 ? AF_INET6 : AF_INET, node.address.data(), text,
@@ -51,7 +48,7 @@ ModelNode DrawNode(crypto::Random& random) {
 TEST(PlacementModelTest, MembersAreThoseOfTheModel) {
   const uint64_t seed = ModelSeed();
   crypto::SeededRandom random(seed);
-  for (uint64_t operations = 0; operations < Operations();) {
+  for (uint64_t operations = 0; operations < ModelOperations();) {
     std::vector<ModelNode> nodes;
     std::vector<Candidate> candidates;
     for (uint64_t n = random.Uniform(12); n > 0; --n) {
@@ -77,9 +74,8 @@ TEST(PlacementModelTest, ServingAndTargetMembersAreThoseOfTheModel) {
   crypto::SeededRandom random(seed);
   TestNetwork network(12, TestNetwork::SmallParams(), random,
                       absl::FromUnixSeconds(1'900'000'000));
-  const uint64_t rounds = 2 + Operations() / 50'000;
   int in_transition = 0;
-  for (uint64_t round = 0; round < rounds; ++round) {
+  for (uint64_t operations = 0; operations < ModelOperations();) {
     std::vector<ModelNode> nodes;
     const Placement placement(network.Reissue([&](TestNetwork::Draft& draft) {
       for (TestNetwork::Draft::Node& node : draft.nodes) {
@@ -109,16 +105,16 @@ TEST(PlacementModelTest, ServingAndTargetMembersAreThoseOfTheModel) {
       }
       return ids;
     };
-    for (int i = 0; i < 500; ++i) {
+    for (int i = 0; i < 500; ++i, ++operations) {
       const int shard = static_cast<int>(random.Uniform(kShards));
       const ShardMembers members =
           placement.MembersOf(static_cast<Shard>(shard));
       ASSERT_EQ(members.serving,
                 names(ModelMembers(shard, nodes, ModelSet::kServing, 3)))
-          << "seed " << seed << " in round " << round;
+          << "seed " << seed << " at " << operations;
       ASSERT_EQ(members.target,
                 names(ModelMembers(shard, nodes, ModelSet::kTarget, 3)))
-          << "seed " << seed << " in round " << round;
+          << "seed " << seed << " at " << operations;
       in_transition += members.in_transition();
     }
   }
@@ -128,7 +124,7 @@ TEST(PlacementModelTest, ServingAndTargetMembersAreThoseOfTheModel) {
 TEST(PlacementModelTest, ShardsAreThoseOfTheModel) {
   const uint64_t seed = ModelSeed();
   crypto::SeededRandom random(seed);
-  for (uint64_t i = 0; i < Operations(); ++i) {
+  for (uint64_t i = 0; i < ModelOperations(); ++i) {
     const std::string bytes = absl::StrCat(
         random.Uniform(2) == 0 ? "\x05" : "\x06", random.String(32));
     ASSERT_EQ(ShardOf(*MailboxAddress::FromBytes(bytes)), ModelShard(bytes))
