@@ -173,11 +173,7 @@ SwarmWrite::Next SwarmWrite::Judge(const routing::NodeId& member,
   if (reason == RefusalReason::kWorkNeeded && request_->has_store() &&
       request_->store().ns() ==
           static_cast<uint32_t>(swarm::MailboxNamespace::kInbox)) {
-    demands_[member] = answer.refusal.work_bits;
-    // One member alone cannot make us work, for it may lie; and a message that
-    // fewer than two take is not stored.
-    if (demands_.size() < kBelievedRefusals) return Next::kAskOthers;
-    return searches_ < kMaxSearches ? Next::kWork : Next::kEnd;
+    return JudgeDemand(member, answer);
   }
   if (answer.status.ok()) return Next::kAskOthers;
   size_t agreeing = 0;
@@ -202,6 +198,29 @@ SwarmWrite::Next SwarmWrite::Judge(const routing::NodeId& member,
     return Next::kEnd;
   }
   return Next::kAskOthers;
+}
+
+SwarmWrite::Next SwarmWrite::JudgeDemand(const routing::NodeId& member,
+                                         const MemberAnswer& answer) {
+  demands_[member] = answer.refusal.work_bits;
+  // One member alone cannot make us work, for it may lie; and a message that
+  // fewer than two take is not stored.
+  if (demands_.size() < kBelievedRefusals) return Next::kAskOthers;
+  const int needed = DemandOfTwo();
+  last_error_ =
+      WithRefusal(answer.status,
+                  {.reason = RefusalReason::kWorkNeeded, .work_bits = needed});
+  // Nor can it keep us from doing enough: where one asks for less than the
+  // others, what they ask for counts once two of them have been heard.
+  if (needed <= work_done_) return Next::kAskOthers;
+  return searches_ < kMaxSearches ? Next::kWork : Next::kEnd;
+}
+
+int SwarmWrite::DemandOfTwo() const {
+  std::vector<int> bits;
+  for (const auto& [member, demand] : demands_) bits.push_back(demand);
+  std::sort(bits.begin(), bits.end(), std::greater<int>());
+  return bits[1];
 }
 
 void SwarmWrite::OnAnswer(const routing::NodeId& member, MemberAnswer answer) {
@@ -242,11 +261,8 @@ void SwarmWrite::OnAnswer(const routing::NodeId& member, MemberAnswer answer) {
 }
 
 void SwarmWrite::Work() {
-  // The second highest demand: what at least two members are content with.
-  std::vector<int> bits;
-  for (const auto& [member, demand] : demands_) bits.push_back(demand);
-  std::sort(bits.begin(), bits.end(), std::greater<int>());
-  const int needed = bits[1];
+  const int needed = DemandOfTwo();
+  work_done_ = needed;
   demands_.clear();
   ++searches_;
   last_error_ =

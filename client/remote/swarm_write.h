@@ -82,6 +82,10 @@ class SwarmWrite final {
   void TakeReceipts(const MemberAnswer& answer);
   void TakeHolders();
   Next Judge(const routing::NodeId& member, const MemberAnswer& answer);
+  Next JudgeDemand(const routing::NodeId& member, const MemberAnswer& answer);
+  // The second highest number of bits asked for: what at least two members are
+  // content with. Two must have asked.
+  int DemandOfTwo() const;
   absl::Status NotYet() const;
   void Work();
   void Finish(absl::Status status);
@@ -99,6 +103,7 @@ class SwarmWrite final {
   std::map<RefusalReason, std::set<routing::NodeId>> reasons_;
   // Bits that each member asked for since work was last done.
   std::map<routing::NodeId, int> demands_;
+  int work_done_ = 0;  // bits
   std::unique_ptr<WorkSearch> search_;
   int searches_ = 0;
   int directory_waits_ = 0;
