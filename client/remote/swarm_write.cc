@@ -135,6 +135,7 @@ void SwarmWrite::TakeReceipts(const MemberAnswer& answer) {
     if (context_.options.bug == PlantedClientBug::kReceiptsUnchecked ||
         swarm::VerifyReceipt(node->storage_key, subject_, *receipt).ok()) {
       confirmed_.insert(receipt->node);
+      receipts_epoch_ = std::max(receipts_epoch_, receipt->epoch);
     }
   }
 }
@@ -148,7 +149,18 @@ void SwarmWrite::TakeHolders() {
   }
 }
 
+bool SwarmWrite::MayCount(const MemberAnswer& answer) const {
+  return answer.status.ok() ||
+         receipts_epoch_ <= context_.placement.Get()->consensus().epoch();
+}
+
 absl::Status SwarmWrite::NotYet() const {
+  if (outcome_.holders.size() >=
+      static_cast<size_t>(context_.placement.Get()->write_quorum())) {
+    return absl::UnavailableError(
+        "members of the swarm are changing, and too few of the new ones or of "
+        "the old ones have confirmed");
+  }
   return absl::UnavailableError(absl::StrCat(
       outcome_.holders.size(), " of ", context_.placement.Get()->write_quorum(),
       " needed members of the swarm have confirmed"));
@@ -162,7 +174,16 @@ SwarmWrite::Next SwarmWrite::Judge(const routing::NodeId& member,
                         code == absl::StatusCode::kResourceExhausted
                     ? answer.status
                     : NotYet();
-  if (answer.OurDirectoryIsOld(context_.placement.Get()->consensus().epoch())) {
+  size_t agreeing = 0;
+  if (reason != RefusalReason::kNone && !answer.status.ok()) {
+    reasons_[reason].insert(member);
+    agreeing = reasons_[reason].size();
+    if (agreeing >= kBelievedRefusals) {
+      last_error_ = WithRefusal(answer.status, answer.refusal);
+    }
+  }
+  if (answer.OurDirectoryIsOld(context_.placement.Get()->consensus().epoch()) ||
+      !MayCount(answer)) {
     return ++directory_waits_ <= context_.options.directory_waits
                ? Next::kDirectory
                : Next::kAskOthers;
@@ -176,14 +197,6 @@ SwarmWrite::Next SwarmWrite::Judge(const routing::NodeId& member,
     return JudgeDemand(member, answer);
   }
   if (answer.status.ok()) return Next::kAskOthers;
-  size_t agreeing = 0;
-  if (reason != RefusalReason::kNone) {
-    reasons_[reason].insert(member);
-    agreeing = reasons_[reason].size();
-    if (agreeing >= kBelievedRefusals) {
-      last_error_ = WithRefusal(answer.status, answer.refusal);
-    }
-  }
   if (WillNotGetBetter(code)) refusals_[code].insert(member);
   if (agreeing >= kBelievedRefusals &&
       (HoldsForAllMembers(reason) ||
@@ -232,8 +245,9 @@ void SwarmWrite::OnAnswer(const routing::NodeId& member, MemberAnswer answer) {
   TakeHolders();
   const std::shared_ptr<const swarm::Placement> placement =
       context_.placement.Get();
-  if (placement->HasWriteQuorum(placement->MembersOf(subject_.mailbox),
-                                confirmed_) ||
+  if ((MayCount(answer) &&
+       placement->HasWriteQuorum(placement->MembersOf(subject_.mailbox),
+                                 confirmed_)) ||
       ((context_.options.bug == PlantedClientBug::kOneReceiptIsEnough ||
         context_.options.bug == PlantedClientBug::kBaseline) &&
        !confirmed_.empty())) {

@@ -81,6 +81,10 @@ class SwarmWrite final {
   void OnAnswer(const routing::NodeId& member, MemberAnswer answer);
   void TakeReceipts(const MemberAnswer& answer);
   void TakeHolders();
+  // Members that sign by a newer directory may be changing, and our quorum then
+  // is the old one's alone. A coordinator that is content has seen to both; one
+  // that is not has not, whatever the receipts look like to us.
+  bool MayCount(const MemberAnswer& answer) const;
   Next Judge(const routing::NodeId& member, const MemberAnswer& answer);
   Next JudgeDemand(const routing::NodeId& member, const MemberAnswer& answer);
   // The second highest number of bits asked for: what at least two members are
@@ -99,6 +103,7 @@ class SwarmWrite final {
   std::vector<routing::NodeId> round_;
   std::shared_ptr<const swarm::Placement> round_placement_;
   std::set<routing::NodeId> confirmed_;
+  uint64_t receipts_epoch_ = 0;  // the newest by which they signed
   std::map<absl::StatusCode, std::set<routing::NodeId>> refusals_;
   std::map<RefusalReason, std::set<routing::NodeId>> reasons_;
   // Bits that each member asked for since work was last done.
