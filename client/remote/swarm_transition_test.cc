@@ -323,6 +323,33 @@ TEST_F(SwarmTransitionTest, AfterwardsTheNewMembersAreAllThatIsNeeded) {
   EXPECT_THAT(HoldersOf(*stored), IsSubsetOf(Serving()));
 }
 
+TEST_F(SwarmTransitionTest, PathsAvoidNewMembersAsSoonAsTheyAreKnown) {
+  // Too much for the first pages; the directory changes before the others.
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_THAT(Store(std::string(30'000, static_cast<char>('a' + i))), IsOk());
+  }
+  swarm_.executor().RunFor(absl::Seconds(5));
+  std::optional<size_t> sent_before;
+  requester_.set_reply_filter(
+      [&](const routing::NodeId&, absl::StatusOr<std::string> reply) {
+        if (!sent_before) {
+          sent_before = requester_.sent().size();
+          Begin();
+          FetchDirectory();
+        }
+        return reply;
+      });
+  const absl::StatusOr<RetrieveOutcome> read = Read(PairReader());
+  ASSERT_THAT(read, IsOk());
+  EXPECT_THAT(read->messages, SizeIs(3));
+  std::vector<routing::NodeId> gained;
+  for (const int node : Gained()) gained.push_back(swarm_.node(node).id);
+  ASSERT_GT(requester_.sent().size(), *sent_before);
+  for (size_t i = *sent_before; i < requester_.sent().size(); ++i) {
+    EXPECT_THAT(requester_.sent()[i].swarm, IsSupersetOf(gained));
+  }
+}
+
 TEST_F(SwarmTransitionTest, CursorsOfThoseThatStayGoOnWhereTheyWere) {
   ASSERT_THAT(Store("before"), IsOk());
   swarm_.executor().RunFor(absl::Seconds(5));
