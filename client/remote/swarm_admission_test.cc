@@ -38,7 +38,6 @@ using crypto::AccountKeys;
 using swarm::MailboxAddress;
 using swarm::MailboxNamespace;
 using swarm::v1::ClientRequest;
-using swarm::v1::ClientResponse;
 
 // Asked for a message into an inbox that is half full (swarm/SPEC.md, section
 // 4.4).
@@ -208,10 +207,7 @@ TEST_F(SwarmAdmissionTest, WorkThatIsNotDoneIsNotTaken) {
 TEST_F(SwarmAdmissionTest, OneMemberCannotMakeTheClientDoTheWrongWork) {
   FillInbox(swarm::kStrangerMessages / 2);
   for (const uint32_t bits : {1u, 200u}) {
-    Lie(InboxMembers()[0], [&](ClientResponse& response) {
-      if (!response.has_refusal()) return;
-      response.mutable_refusal()->set_work_bits(bits);
-    });
+    LieAboutWork(InboxMembers()[0], bits);
     for (int i = 0; i < 8; ++i) {
       EXPECT_THAT(StoreInbox(absl::StrCat("message ", i, " for ", bits)),
                   IsOk());

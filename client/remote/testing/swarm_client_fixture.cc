@@ -116,6 +116,13 @@ void SwarmClientFixture::Lie(
       });
 }
 
+void SwarmClientFixture::LieAboutWork(int i, uint32_t bits) {
+  Lie(i, [bits](swarm::v1::ClientResponse& response) {
+    if (response.refusal().work_bits() == 0) return;
+    response.mutable_refusal()->set_work_bits(bits);
+  });
+}
+
 void SwarmClientFixture::CutOff(const std::vector<int>& nodes) {
   std::set<std::string> all;
   for (int i = 0; i < swarm_.paper().size(); ++i) {

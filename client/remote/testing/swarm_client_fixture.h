@@ -8,6 +8,7 @@
 #ifndef CLIENT_REMOTE_TESTING_SWARM_CLIENT_FIXTURE_H_
 #define CLIENT_REMOTE_TESTING_SWARM_CLIENT_FIXTURE_H_
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -107,6 +108,9 @@ class SwarmClientFixture : public ::testing::Test {
 
   // Replaces what node `i` replies by `edit` of it.
   void Lie(int i, std::function<void(swarm::v1::ClientResponse&)> edit);
+
+  // Node `i` asks for so much work whenever it asks for any.
+  void LieAboutWork(int i, uint32_t bits);
 
   // The nodes' storage processes reach no other; clients reach them.
   void CutOff(const std::vector<int>& nodes);
