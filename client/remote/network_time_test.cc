@@ -4,20 +4,11 @@
 
 #include "client/remote/member_caller.h"
 #include "client/remote/testing/fake_swarm.h"
+#include "client/remote/testing/shifted_clock.h"
 #include "gtest/gtest.h"
 
 namespace messenger::client {
 namespace {
-
-// A device whose clock is off by an hour.
-class SlowClock final : public routing::Clock {
- public:
-  explicit SlowClock(const routing::Clock& right) : right_(right) {}
-  absl::Time Now() const override { return right_.Now() - absl::Hours(1); }
-
- private:
-  const routing::Clock& right_;
-};
 
 class NetworkTimeTest : public ::testing::Test {
  protected:
@@ -35,7 +26,7 @@ class NetworkTimeTest : public ::testing::Test {
   }
 
   FakeSwarm swarm_{3};
-  SlowClock clock_{swarm_.clock()};
+  ShiftedClock clock_{swarm_.clock(), absl::Hours(-1)};
   MemberCaller caller_{swarm_.requester()};
   NetworkTime time_{caller_, swarm_.directory(), clock_, swarm_.executor(),
                     swarm_.random()};

@@ -33,7 +33,9 @@ uint64_t Milliseconds(absl::Time time) {
 // The failure of a write that another clock may cure.
 bool MayBeOurClock(const absl::Status& status) {
   const RefusalReason reason = RefusalOf(status).reason;
+  // Work counts in its hour only.
   return reason == RefusalReason::kClockSkew ||
+         reason == RefusalReason::kWorkNeeded ||
          (reason == RefusalReason::kNone &&
           (absl::IsFailedPrecondition(status) ||
            absl::IsInvalidArgument(status)));

@@ -16,6 +16,7 @@
 #include "client/remote/mailbox_reader.h"
 #include "client/remote/swarm_client.h"
 #include "client/remote/testing/fake_swarm.h"
+#include "client/remote/testing/shifted_clock.h"
 #include "client/remote/write_refusal.h"
 #include "crypto/base/testing/status_matchers.h"
 #include "crypto/identity/account_keys.h"
@@ -43,16 +44,6 @@ using swarm::MailboxAddress;
 using swarm::v1::ClientRequest;
 using swarm::v1::ClientResponse;
 using swarm::v1::Refusal;
-
-class ShiftedClock final : public routing::Clock {
- public:
-  explicit ShiftedClock(const routing::Clock& right) : right_(right) {}
-  absl::Time Now() const override { return right_.Now() + shift; }
-  absl::Duration shift;
-
- private:
-  const routing::Clock& right_;
-};
 
 class SwarmClientFakeTest : public ::testing::Test {
  protected:

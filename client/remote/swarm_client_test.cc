@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/remote/testing/fake_onion_requester.h"
+#include "client/remote/testing/swarm_client_fixture.h"
 #include "crypto/base/testing/status_matchers.h"
 #include "crypto/identity/account_keys.h"
 #include "gmock/gmock.h"
@@ -38,112 +39,7 @@ using crypto::Ed25519PrivateKey;
 using swarm::MailboxAddress;
 using swarm::MailboxNamespace;
 
-class SwarmClientTest : public ::testing::Test {
- protected:
-  // The pairwise mailbox and the account's are registered.
-  explicit SwarmClientTest(int nodes = 8) : swarm_(nodes) {
-    swarm_.Register(read_key_, write_key_.public_key());
-    swarm_.Register(account_);
-  }
-
-  template <typename T, typename Start>
-  absl::StatusOr<T> Await(Start start) {
-    std::optional<absl::StatusOr<T>> result;
-    start([&result](absl::StatusOr<T> value) { result = std::move(value); });
-    EXPECT_FALSE(result.has_value()) << "done ran inside the call";
-    swarm_.executor().RunUntil([&] { return result.has_value(); },
-                               absl::Minutes(5));
-    if (!result.has_value()) return absl::InternalError("never finished");
-    return *std::move(result);
-  }
-
-  absl::Time In(absl::Duration ttl) { return swarm_.clock().Now() + ttl; }
-
-  StoreTarget PairTarget() {
-    return StoreTarget::Pairwise(read_key_.public_key(), write_key_);
-  }
-  MailboxReader PairReader() {
-    return MailboxReader::Pairwise(read_key_, write_key_.public_key());
-  }
-  MailboxReader InboxReader() {
-    return MailboxReader::Inbox(account_.id(), account_.signing_key());
-  }
-
-  absl::StatusOr<StoreOutcome> Store(const std::string& payload,
-                                     absl::Duration ttl = absl::Hours(1)) {
-    return StoreUntil(payload, In(ttl));
-  }
-  absl::StatusOr<StoreOutcome> StoreUntil(const std::string& payload,
-                                          absl::Time expiry) {
-    return Await<StoreOutcome>([&](Done<StoreOutcome> done) {
-      client_.Store(PairTarget(), payload, expiry, std::move(done));
-    });
-  }
-  absl::StatusOr<RetrieveOutcome> Read(MailboxReader reader,
-                                       Cursors cursors = {}) {
-    return Await<RetrieveOutcome>([&](Done<RetrieveOutcome> done) {
-      client_.Retrieve(std::move(reader), std::move(cursors), std::move(done));
-    });
-  }
-  std::vector<std::string> Mailbox() {
-    const absl::StatusOr<RetrieveOutcome> outcome = Read(PairReader());
-    EXPECT_THAT(outcome, IsOk());
-    if (!outcome.ok()) return {};
-    EXPECT_TRUE(outcome->complete);
-    return Payloads(*outcome);
-  }
-  static std::vector<std::string> Payloads(const RetrieveOutcome& outcome) {
-    std::vector<std::string> payloads;
-    for (const RetrievedMessage& message : outcome.messages) {
-      payloads.push_back(message.payload);
-    }
-    std::sort(payloads.begin(), payloads.end());
-    return payloads;
-  }
-  std::vector<int> Members() { return swarm_.Members(PairTarget().mailbox); }
-  int Holding(const std::string& payload) {
-    const swarm::MessageId id = swarm::ComputeMessageId(
-        PairTarget().mailbox, MailboxNamespace::kPairwise, payload);
-    int holding = 0;
-    for (const int i : Members()) {
-      const auto page = swarm_.node(i).store->List(PairTarget().mailbox,
-                                                   MailboxNamespace::kPairwise,
-                                                   0, 0, 1000, 1 << 30);
-      for (const auto& message : page->messages) holding += message.id == id;
-    }
-    return holding;
-  }
-
-  // Replaces what node `i` replies by `edit` of it.
-  void Lie(int i, std::function<void(swarm::v1::ClientResponse&)> edit) {
-    lies_[swarm_.node(i).id] = std::move(edit);
-    requester_.set_reply_filter(
-        [this](
-            const routing::NodeId& node,
-            absl::StatusOr<std::string> reply) -> absl::StatusOr<std::string> {
-          const auto lie = lies_.find(node);
-          if (lie == lies_.end() || !reply.ok()) return reply;
-          swarm::v1::ClientResponse response;
-          EXPECT_TRUE(response.ParseFromString(*reply));
-          lie->second(response);
-          return response.SerializeAsString();
-        });
-  }
-
-  swarm::SimulatedSwarm swarm_;
-  FakeOnionRequester requester_{
-      swarm_.executor(), [this](const routing::NodeId& node, uint8_t service,
-                                std::string request, routing::Reply reply) {
-        swarm_.Deliver(node, service, std::move(request), std::move(reply));
-      }};
-  SwarmClient client_{requester_, swarm_.directory(), swarm_.clock(),
-                      swarm_.executor(), swarm_.random()};
-  Ed25519PrivateKey read_key_ = Ed25519PrivateKey::Generate(swarm_.random());
-  Ed25519PrivateKey write_key_ = Ed25519PrivateKey::Generate(swarm_.random());
-  AccountKeys account_ = AccountKeys::Generate(swarm_.random());
-  std::map<routing::NodeId, std::function<void(swarm::v1::ClientResponse&)>>
-      lies_;
-};
+class SwarmClientTest : public SwarmClientFixture {};
 
 TEST_F(SwarmClientTest, AStoredMessageIsReadByItsReader) {
   const absl::StatusOr<StoreOutcome> stored = Store("hello");
@@ -159,7 +55,7 @@ TEST_F(SwarmClientTest, AStoredMessageIsReadByItsReader) {
   ASSERT_THAT(read->messages, SizeIs(1));
   EXPECT_EQ(read->messages[0].payload, "hello");
   EXPECT_EQ(read->messages[0].id, stored->id);
-  EXPECT_EQ(client_.operations(), 0);
+  EXPECT_EQ(client_->operations(), 0);
 }
 
 TEST_F(SwarmClientTest, HoldersAreMembersOfTheSwarmAndHaveTheMessage) {
@@ -479,9 +375,7 @@ TEST_F(SwarmClientTest, ADeletedMessageIsGoneForGood) {
   ASSERT_THAT(stored, IsOk());
   ASSERT_THAT(StoreUntil("stays", expiry), IsOk());
   const absl::StatusOr<StoreOutcome> deleted =
-      Await<StoreOutcome>([&](Done<StoreOutcome> done) {
-        client_.Delete(PairReader(), {stored->id}, std::move(done));
-      });
+      Delete(PairReader(), {stored->id});
   ASSERT_THAT(deleted, IsOk());
   EXPECT_THAT(deleted->holders, SizeIs(Ge(2)));
   swarm_.executor().RunFor(absl::Seconds(5));
@@ -504,18 +398,15 @@ TEST_F(SwarmClientTest, OnlyTheReaderMayReadOrDelete) {
       Read(MailboxReader::Pairwise(write_key_, read_key_.public_key()));
   ASSERT_THAT(read, IsOk());
   EXPECT_THAT(read->messages, IsEmpty());
-  EXPECT_THAT(Await<StoreOutcome>([&](Done<StoreOutcome> done) {
-                client_.Delete(writer, {stored->id}, std::move(done));
-              }),
-              IsOk())
+  EXPECT_THAT(Delete(writer, {stored->id}), IsOk())
       << "in the writer's own, empty mailbox";
   EXPECT_THAT(Mailbox(), ElementsAre("hello"));
 }
 
 TEST_F(SwarmClientTest, AnybodyWritesToAnInboxAndItsOwnerReads) {
   ASSERT_THAT(Await<StoreOutcome>([&](Done<StoreOutcome> done) {
-                client_.Store(StoreTarget::Inbox(account_.id()), "request",
-                              In(absl::Hours(1)), std::move(done));
+                client_->Store(StoreTarget::Inbox(account_.id()), "request",
+                               In(absl::Hours(1)), std::move(done));
               }),
               IsOk());
   const absl::StatusOr<RetrieveOutcome> read = Read(InboxReader());
@@ -531,12 +422,8 @@ TEST_F(SwarmClientTest, OversizedRequestsAreRefusedBeforeTheyAreSent) {
   EXPECT_THAT(Store(std::string(swarm::kMaxPayloadBytes + 1, 'x')),
               StatusIs(absl::StatusCode::kInvalidArgument));
   EXPECT_THAT(Store(""), StatusIs(absl::StatusCode::kInvalidArgument));
-  EXPECT_THAT(Await<StoreOutcome>([&](Done<StoreOutcome> done) {
-                client_.Delete(
-                    PairReader(),
-                    std::vector<swarm::MessageId>(swarm::kMaxDeleteIds + 1),
-                    std::move(done));
-              }),
+  EXPECT_THAT(Delete(PairReader(),
+                     std::vector<swarm::MessageId>(swarm::kMaxDeleteIds + 1)),
               StatusIs(absl::StatusCode::kInvalidArgument));
   EXPECT_THAT(requester_.sent(), IsEmpty());
 }
@@ -546,16 +433,16 @@ class SwarmRecordTest : public SwarmClientTest {
   absl::StatusOr<StoreOutcome> Put(uint64_t seq, std::string body,
                                    swarm::RecordKey key = {}) {
     return Await<StoreOutcome>([&](Done<StoreOutcome> done) {
-      client_.PutRecord(account_.id(), account_.signing_key(),
-                        MailboxNamespace::kPrekeyRecords, key, seq,
-                        std::move(body), std::move(done));
+      client_->PutRecord(account_.id(), account_.signing_key(),
+                         MailboxNamespace::kPrekeyRecords, key, seq,
+                         std::move(body), std::move(done));
     });
   }
   absl::StatusOr<std::vector<swarm::Record>> Get() {
     return Await<std::vector<swarm::Record>>(
         [&](Done<std::vector<swarm::Record>> done) {
-          client_.GetRecords(account_.id(), MailboxNamespace::kPrekeyRecords,
-                             std::move(done));
+          client_->GetRecords(account_.id(), MailboxNamespace::kPrekeyRecords,
+                              std::move(done));
         });
   }
   std::vector<std::string> Bodies() {

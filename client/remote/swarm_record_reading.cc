@@ -66,12 +66,13 @@ void SwarmRecordReading::Ask(const routing::NodeId& member) {
   get.set_ns(static_cast<uint32_t>(ns_));
   get.set_page_bytes(
       static_cast<uint32_t>(ReplyBytes(cells) - kPageEnvelopeBytes));
-  context_.caller.Call(member, members_.all, request.SerializeAsString(), cells,
-                       context_.options.request_timeout,
-                       [this, member, weak = std::weak_ptr<const bool>(alive_)](
-                           const MemberAnswer& answer) {
-                         if (!weak.expired()) OnAnswer(member, answer);
-                       });
+  context_.caller.Call(
+      member, context_.StorersOf(mailbox_, members_.all),
+      request.SerializeAsString(), cells, context_.options.request_timeout,
+      [this, member,
+       weak = std::weak_ptr<const bool>(alive_)](const MemberAnswer& answer) {
+        if (!weak.expired()) OnAnswer(member, answer);
+      });
 }
 
 void SwarmRecordReading::Take(const MemberAnswer& answer) {

@@ -81,8 +81,9 @@ void SwarmRetrieval::AskForPage(const routing::NodeId& member) {
                                            : context_.options.first_page_cells,
                         .wait = absl::ZeroDuration()};
   context_.caller.Call(
-      member, members_.all, PageRequest(reader_, terms, context_.random),
-      terms.reply_cells, context_.options.request_timeout,
+      member, context_.StorersOf(reader_.address(), members_.all),
+      PageRequest(reader_, terms, context_.random), terms.reply_cells,
+      context_.options.request_timeout,
       [this, terms,
        weak = std::weak_ptr<const bool>(alive_)](MemberAnswer answer) {
         if (!weak.expired()) OnAnswer(terms, std::move(answer));

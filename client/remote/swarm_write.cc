@@ -135,6 +135,7 @@ void SwarmWrite::TakeReceipts(const MemberAnswer& answer) {
     if (context_.options.bug == PlantedClientBug::kReceiptsUnchecked ||
         swarm::VerifyReceipt(node->storage_key, subject_, *receipt).ok()) {
       confirmed_.insert(receipt->node);
+      receipts_epoch_ = std::max(receipts_epoch_, receipt->epoch);
     }
   }
 }
@@ -148,7 +149,18 @@ void SwarmWrite::TakeHolders() {
   }
 }
 
+bool SwarmWrite::MayCount(const MemberAnswer& answer) const {
+  return answer.status.ok() ||
+         receipts_epoch_ <= context_.placement.Get()->consensus().epoch();
+}
+
 absl::Status SwarmWrite::NotYet() const {
+  if (outcome_.holders.size() >=
+      static_cast<size_t>(context_.placement.Get()->write_quorum())) {
+    return absl::UnavailableError(
+        "members of the swarm are changing, and too few of the new ones or of "
+        "the old ones have confirmed");
+  }
   return absl::UnavailableError(absl::StrCat(
       outcome_.holders.size(), " of ", context_.placement.Get()->write_quorum(),
       " needed members of the swarm have confirmed"));
@@ -162,7 +174,16 @@ SwarmWrite::Next SwarmWrite::Judge(const routing::NodeId& member,
                         code == absl::StatusCode::kResourceExhausted
                     ? answer.status
                     : NotYet();
-  if (answer.OurDirectoryIsOld(context_.placement.Get()->consensus().epoch())) {
+  size_t agreeing = 0;
+  if (reason != RefusalReason::kNone && !answer.status.ok()) {
+    reasons_[reason].insert(member);
+    agreeing = reasons_[reason].size();
+    if (agreeing >= kBelievedRefusals) {
+      last_error_ = WithRefusal(answer.status, answer.refusal);
+    }
+  }
+  if (answer.OurDirectoryIsOld(context_.placement.Get()->consensus().epoch()) ||
+      !MayCount(answer)) {
     return ++directory_waits_ <= context_.options.directory_waits
                ? Next::kDirectory
                : Next::kAskOthers;
@@ -173,21 +194,9 @@ SwarmWrite::Next SwarmWrite::Judge(const routing::NodeId& member,
   if (reason == RefusalReason::kWorkNeeded && request_->has_store() &&
       request_->store().ns() ==
           static_cast<uint32_t>(swarm::MailboxNamespace::kInbox)) {
-    demands_[member] = answer.refusal.work_bits;
-    // One member alone cannot make us work, for it may lie; and a message that
-    // fewer than two take is not stored.
-    if (demands_.size() < kBelievedRefusals) return Next::kAskOthers;
-    return searches_ < kMaxSearches ? Next::kWork : Next::kEnd;
+    return JudgeDemand(member, answer);
   }
   if (answer.status.ok()) return Next::kAskOthers;
-  size_t agreeing = 0;
-  if (reason != RefusalReason::kNone) {
-    reasons_[reason].insert(member);
-    agreeing = reasons_[reason].size();
-    if (agreeing >= kBelievedRefusals) {
-      last_error_ = WithRefusal(answer.status, answer.refusal);
-    }
-  }
   if (WillNotGetBetter(code)) refusals_[code].insert(member);
   if (agreeing >= kBelievedRefusals &&
       (HoldsForAllMembers(reason) ||
@@ -204,6 +213,29 @@ SwarmWrite::Next SwarmWrite::Judge(const routing::NodeId& member,
   return Next::kAskOthers;
 }
 
+SwarmWrite::Next SwarmWrite::JudgeDemand(const routing::NodeId& member,
+                                         const MemberAnswer& answer) {
+  demands_[member] = answer.refusal.work_bits;
+  // One member alone cannot make us work, for it may lie; and a message that
+  // fewer than two take is not stored.
+  if (demands_.size() < kBelievedRefusals) return Next::kAskOthers;
+  const int needed = DemandOfTwo();
+  last_error_ =
+      WithRefusal(answer.status,
+                  {.reason = RefusalReason::kWorkNeeded, .work_bits = needed});
+  // Nor can it keep us from doing enough: where one asks for less than the
+  // others, what they ask for counts once two of them have been heard.
+  if (needed <= work_done_) return Next::kAskOthers;
+  return searches_ < kMaxSearches ? Next::kWork : Next::kEnd;
+}
+
+int SwarmWrite::DemandOfTwo() const {
+  std::vector<int> bits;
+  for (const auto& [member, demand] : demands_) bits.push_back(demand);
+  std::sort(bits.begin(), bits.end(), std::greater<int>());
+  return bits[1];
+}
+
 void SwarmWrite::OnAnswer(const routing::NodeId& member, MemberAnswer answer) {
   if (finished_) return;
   if (!answer.route.hops.empty()) {
@@ -217,7 +249,7 @@ void SwarmWrite::OnAnswer(const routing::NodeId& member, MemberAnswer answer) {
   if (context_.options.bug == PlantedClientBug::kTargetsIgnored) {
     members.target = members.serving;
   }
-  if (placement->HasWriteQuorum(members, confirmed_) ||
+  if ((MayCount(answer) && placement->HasWriteQuorum(members, confirmed_)) ||
       ((context_.options.bug == PlantedClientBug::kOneReceiptIsEnough ||
         context_.options.bug == PlantedClientBug::kBaseline) &&
        !confirmed_.empty())) {
@@ -245,11 +277,8 @@ void SwarmWrite::OnAnswer(const routing::NodeId& member, MemberAnswer answer) {
 }
 
 void SwarmWrite::Work() {
-  // The second highest demand: what at least two members are content with.
-  std::vector<int> bits;
-  for (const auto& [member, demand] : demands_) bits.push_back(demand);
-  std::sort(bits.begin(), bits.end(), std::greater<int>());
-  const int needed = bits[1];
+  const int needed = DemandOfTwo();
+  work_done_ = needed;
   demands_.clear();
   ++searches_;
   last_error_ =

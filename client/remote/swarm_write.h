@@ -81,7 +81,15 @@ class SwarmWrite final {
   void OnAnswer(const routing::NodeId& member, MemberAnswer answer);
   void TakeReceipts(const MemberAnswer& answer);
   void TakeHolders();
+  // Members that sign by a newer directory may be changing, and our quorum then
+  // is the old one's alone. A coordinator that is content has seen to both; one
+  // that is not has not, whatever the receipts look like to us.
+  bool MayCount(const MemberAnswer& answer) const;
   Next Judge(const routing::NodeId& member, const MemberAnswer& answer);
+  Next JudgeDemand(const routing::NodeId& member, const MemberAnswer& answer);
+  // The second highest number of bits asked for: what at least two members are
+  // content with. Two must have asked.
+  int DemandOfTwo() const;
   absl::Status NotYet() const;
   void Work();
   void Finish(absl::Status status);
@@ -95,10 +103,12 @@ class SwarmWrite final {
   std::vector<routing::NodeId> round_;
   std::shared_ptr<const swarm::Placement> round_placement_;
   std::set<routing::NodeId> confirmed_;
+  uint64_t receipts_epoch_ = 0;  // the newest by which they signed
   std::map<absl::StatusCode, std::set<routing::NodeId>> refusals_;
   std::map<RefusalReason, std::set<routing::NodeId>> reasons_;
   // Bits that each member asked for since work was last done.
   std::map<routing::NodeId, int> demands_;
+  int work_done_ = 0;  // bits
   std::unique_ptr<WorkSearch> search_;
   int searches_ = 0;
   int directory_waits_ = 0;

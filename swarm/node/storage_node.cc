@@ -14,7 +14,8 @@ StorageNode::StorageNode(const Options& options)
     : options_(options),
       placement_(options.directory),
       committer_(options.store, options.clock, options.core, options.disk),
-      local_(options.id, options.storage_key, options.clock, committer_),
+      local_(options.id, options.storage_key, options.clock, committer_,
+             [this](Shard shard) { return Holds(shard); }),
       repair_(
           {.store = options.store,
            .transport = options.transport,
@@ -64,12 +65,7 @@ StorageNode::StorageNode(const Options& options)
            .waiters = waiters_,
            .clock = clock_,
            .health = {
-               .holds =
-                   [this](Shard shard) {
-                     return options_.without_repair ||
-                            options_.bug == PlantedBug::kFillingAnswersReads ||
-                            repair_.Holds(shard);
-                   },
+               .holds = [this](Shard shard) { return Holds(shard); },
                .filling =
                    [this] {
                      return !options_.without_repair &&
@@ -111,6 +107,12 @@ std::shared_ptr<const ShardMap> StorageNode::NewestMap() {
     mapped_ = std::move(newest);
   }
   return map_;
+}
+
+bool StorageNode::Holds(Shard shard) const {
+  return options_.without_repair ||
+         options_.bug == PlantedBug::kFillingAnswersReads ||
+         repair_.Holds(shard);
 }
 
 void StorageNode::Look() {

@@ -115,6 +115,7 @@ class StorageNode final {
   };
 
   std::shared_ptr<const ShardMap> NewestMap();
+  bool Holds(Shard shard) const;
   void NoteHint(const routing::NodeId& peer, const ItemKey& item);
   void ScheduleExpire(absl::Duration delay);
   void Look();

@@ -131,14 +131,17 @@ void Coordinator::Add(Pending& pending, const routing::NodeId& node,
     pending.receipts.push_back(*std::move(receipt));
   } else {
     const bool here = node == local_.node();
+    const v1::Refusal::Reason reason = ReasonOf(receipt.status());
+    const bool filling = reason == v1::Refusal::FILLING;
     const bool for_good = absl::IsAborted(receipt.status()) ||
-                          RefusalOf(receipt.status()).has_value();
-    if (for_good || (here && absl::IsResourceExhausted(receipt.status()))) {
+                          (RefusalOf(receipt.status()).has_value() && !filling);
+    if (for_good || filling ||
+        (here && absl::IsResourceExhausted(receipt.status()))) {
       pending.refusals.insert(
           here ? pending.refusals.begin() : pending.refusals.end(),
           receipt.status());
     }
-    // A member whose disk is full or that is busy may take it later.
+    // A member whose disk is full, that is busy or filling may take it later.
     if (!for_good && !here) pending.missed.push_back(node);
   }
   // Also where a majority can no longer be had the rest is waited for: the

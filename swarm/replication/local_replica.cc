@@ -4,6 +4,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "swarm/placement/rendezvous.h"
 #include "swarm/proto/refusal.h"
 
 namespace messenger::swarm {
@@ -11,11 +12,12 @@ namespace messenger::swarm {
 LocalReplica::LocalReplica(const routing::NodeId& node,
                            const crypto::Ed25519PrivateKey& storage_key,
                            const routing::Clock& clock,
-                           GroupCommitter& committer)
+                           GroupCommitter& committer, Holds holds)
     : node_(node),
       storage_key_(storage_key),
       clock_(clock),
-      committer_(committer) {}
+      committer_(committer),
+      holds_(std::move(holds)) {}
 
 void LocalReplica::Commit(ValidWrite write, uint64_t epoch, Done done) {
   const bool record = std::holds_alternative<PutRecord>(write.op);
@@ -43,6 +45,11 @@ void LocalReplica::Commit(ValidWrite write, uint64_t epoch, Done done) {
                                 v1::Refusal::OWNER_LIMIT,
                                 "the account keeps too much here"));
           case OpResult::kNotRegistered:
+            if (!holds_(ShardOf(subject.mailbox))) {
+              return done(Refused(absl::StatusCode::kUnavailable,
+                                  v1::Refusal::FILLING,
+                                  "this node does not know all mailboxes yet"));
+            }
             return done(Refused(absl::StatusCode::kPermissionDenied,
                                 v1::Refusal::NOT_REGISTERED,
                                 "nobody has registered this mailbox"));

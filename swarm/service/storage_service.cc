@@ -226,6 +226,8 @@ absl::Status StorageService::CheckWrite(const MailboxAddress& mailbox,
   if (request.request_case() == v1::ClientRequest::kStore &&
       options_.store.Usage(mailbox).registered_until_ms <=
           Milliseconds(options_.clock.Now())) {
+    // What is not all here says nothing about what there is.
+    RETURN_IF_ERROR(CheckHolds(mailbox));
     return Refused(absl::StatusCode::kPermissionDenied,
                    v1::Refusal::NOT_REGISTERED,
                    "nobody has registered this mailbox");

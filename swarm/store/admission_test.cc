@@ -94,7 +94,7 @@ TEST_F(StoreAdmissionTest, APairwiseMailboxTakesSixtyFourMebibytes) {
 TEST_F(StoreAdmissionTest, AMailboxKeepsThreeHundredThousandIdsOfDeletions) {
   mailbox_.owner_ids = 310'000 - 5;
   EXPECT_EQ(Order(Origin::kClient, 5), OpResult::kDone);
-  EXPECT_EQ(Order(Origin::kClient, 6), OpResult::kMailboxFull);
+  EXPECT_EQ(Order(Origin::kClient, 6), OpResult::kOwnerLimit);
 }
 
 TEST_F(StoreAdmissionTest, PeersMayBringAQuarterMoreAndNoMore) {
@@ -117,7 +117,7 @@ TEST_F(StoreAdmissionTest, PeersMayBringAQuarterMoreAndNoMore) {
 
   mailbox_.owner_ids = 387'500 - 5;
   EXPECT_EQ(Order(Origin::kPeer, 5), OpResult::kDone);
-  EXPECT_EQ(Order(Origin::kPeer, 6), OpResult::kMailboxFull);
+  EXPECT_EQ(Order(Origin::kPeer, 6), OpResult::kOwnerLimit);
 }
 
 // --- shares of the node ---

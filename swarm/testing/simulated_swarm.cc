@@ -86,9 +86,9 @@ void SimulatedSwarm::Restart(int i) {
   StartProcess(*nodes_[i]);
 }
 
-void SimulatedSwarm::Wipe(int i) {
+void SimulatedSwarm::Wipe(int i, uint64_t capacity_bytes) {
   if (!crashed(i)) Crash(i);
-  nodes_[i]->store = std::make_unique<InMemoryStore>(random_);
+  nodes_[i]->store = std::make_unique<InMemoryStore>(random_, capacity_bytes);
   Restart(i);
 }
 
@@ -132,23 +132,45 @@ void SimulatedSwarm::Register(const crypto::Ed25519PrivateKey& read_key,
 void SimulatedSwarm::Register(const MailboxAddress& mailbox,
                               const crypto::Ed25519PrivateKey& reader,
                               std::string keys) {
-  const auto now_ms = static_cast<uint64_t>(absl::ToUnixMillis(clock_.Now()));
+  const uint64_t now_ms = NowMs();
   RegistrationTerms terms{.mailbox = mailbox, .timestamp_ms = now_ms};
   terms.proof_nonce = FindRegistrationNonce(
                           terms, paper_.consensus()->params().registration_bits,
                           0, uint64_t{1} << 40)
                           .value();
-  const StoreOp registration = PutRegistration{
-      .mailbox = mailbox,
-      .id = RegistrationId(terms),
-      .timestamp_ms = now_ms,
-      .proof_nonce = terms.proof_nonce,
-      .proof = absl::StrCat(keys, SignRegistration(reader, terms).bytes())};
+  PutAtMembers(
+      mailbox,
+      PutRegistration{.mailbox = mailbox,
+                      .id = RegistrationId(terms),
+                      .timestamp_ms = now_ms,
+                      .proof_nonce = terms.proof_nonce,
+                      .proof = absl::StrCat(
+                          keys, SignRegistration(reader, terms).bytes())});
+}
+
+void SimulatedSwarm::PutIntoInbox(const crypto::AccountId& account,
+                                  const std::string& payload) {
+  const MailboxAddress inbox = MailboxAddress::ForAccount(account);
+  PutAtMembers(inbox, PutMessage{.mailbox = inbox,
+                                 .ns = MailboxNamespace::kInbox,
+                                 .id = ComputeMessageId(
+                                     inbox, MailboxNamespace::kInbox, payload),
+                                 .payload = payload,
+                                 .expiry_ms = NowMs() + 3'600'000,
+                                 .proof = ""});
+}
+
+void SimulatedSwarm::PutAtMembers(const MailboxAddress& mailbox,
+                                  const StoreOp& op) {
   for (const int i : Members(mailbox)) {
     const auto applied =
-        nodes_[i]->store->Apply(absl::MakeConstSpan(&registration, 1), now_ms);
+        nodes_[i]->store->Apply(absl::MakeConstSpan(&op, 1), NowMs());
     if (!applied.ok() || applied->front() != OpResult::kDone) std::abort();
   }
+}
+
+uint64_t SimulatedSwarm::NowMs() const {
+  return static_cast<uint64_t>(absl::ToUnixMillis(clock_.Now()));
 }
 
 void SimulatedSwarm::Deliver(const routing::NodeId& node, uint8_t service,

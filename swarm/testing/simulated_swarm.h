@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "crypto/identity/account_id.h"
 #include "crypto/identity/account_keys.h"
 #include "crypto/random/testing/seeded_random.h"
 #include "crypto/sign/ed25519.h"
@@ -24,6 +25,7 @@
 #include "swarm/auth/mailbox.h"
 #include "swarm/node/storage_node.h"
 #include "swarm/store/in_memory_store.h"
+#include "swarm/store/message_store.h"
 
 namespace messenger::swarm {
 
@@ -58,8 +60,9 @@ class SimulatedSwarm final {
   // The process is gone; its store stays. Restart() starts another on it.
   void Crash(int i);
   void Restart(int i);
-  // Its disk is lost, and it starts on an empty one.
-  void Wipe(int i);
+  // Its disk is lost, and it starts on an empty one: of this size, or without
+  // bound.
+  void Wipe(int i, uint64_t capacity_bytes = 0);
   bool crashed(int i) const { return nodes_[i]->process == nullptr; }
 
   // A new directory, at once known to clients and to the nodes in `informed`
@@ -76,6 +79,11 @@ class SimulatedSwarm final {
   void Register(const crypto::Ed25519PrivateKey& read_key,
                 const crypto::Ed25519PublicKey& write_key);
 
+  // A stranger's message, which all members of the inbox hold from now on, for
+  // an hour.
+  void PutIntoInbox(const crypto::AccountId& account,
+                    const std::string& payload);
+
   // A request reaches a node's endpoint. A crashed node never answers.
   void Deliver(const routing::NodeId& node, uint8_t service,
                std::string request, routing::Reply reply);
@@ -84,6 +92,8 @@ class SimulatedSwarm final {
   void StartProcess(Node& node);
   void Register(const MailboxAddress& mailbox,
                 const crypto::Ed25519PrivateKey& reader, std::string keys);
+  uint64_t NowMs() const;
+  void PutAtMembers(const MailboxAddress& mailbox, const StoreOp& op);
 
   crypto::SeededRandom random_;
   routing::SimulatedClock clock_;

@@ -28,6 +28,8 @@ using ::messenger::routing::Consensus;
 constexpr char kConsensusSetting[] = "simnet/consensus";
 constexpr char kGuardsSetting[] = "simnet/guards";
 constexpr absl::Duration kDirectoryInterval = absl::Minutes(1);
+// From the choice of a path to the first frame at its guard.
+constexpr absl::Duration kLongestOpening = absl::Seconds(5);
 
 template <typename T>
 T Must(absl::StatusOr<T> value) {
@@ -70,7 +72,12 @@ struct Device::Process {
         swarm_mail(swarm, directory.holder()),
         mail(swarm_mail, device),
         messenger(Must(Messenger::Open(
-            {*store, mail, world.clock, world.random, nullptr}))) {}
+            {*store, mail, world.clock, world.random, nullptr}))) {
+    directory.holder().AddObserver(
+        [&device](const std::shared_ptr<const Consensus>& newest) {
+          device.OnDirectory(newest);
+        });
+  }
 
   std::unique_ptr<client::ClientStore> store;
   routing::DirectoryClient directory;
@@ -121,6 +128,17 @@ void Device::GoOffline() {
   world_.links.Crash(host_);
   ++life_;
   process_.reset();
+}
+
+void Device::OnDirectory(const std::shared_ptr<const Consensus>& newest) {
+  directory_before_ = std::exchange(directory_, newest);
+  directory_changed_ = world_.clock.Now();
+}
+
+std::shared_ptr<const Consensus> Device::directory_before() const {
+  return world_.clock.Now() - directory_changed_ < kLongestOpening
+             ? directory_before_
+             : nullptr;
 }
 
 void Device::GoOnline() {

@@ -20,6 +20,7 @@
 #include "absl/time/time.h"
 #include "client/store/client_store.h"
 #include "crypto/identity/account_id.h"
+#include "routing/directory/consensus.h"
 #include "routing/path/path_selector.h"
 #include "routing/runtime/executor.h"
 #include "routing/runtime/testing/simulated_network.h"
@@ -74,6 +75,13 @@ class Device final : public MailWitness {
   const crypto::AccountId& account() const { return account_; }
   const std::string& name() const { return name_; }
   const std::string& address() const { return host_.endpoint().address; }
+  // What it works from, or last did; null before it has ever had one.
+  const std::shared_ptr<const routing::Consensus>& directory() const {
+    return directory_;
+  }
+  // What that has replaced, if only just: requests on their way may have their
+  // paths from it. Else null.
+  std::shared_ptr<const routing::Consensus> directory_before() const;
 
   // The text is in the outbox from here on. FAILED_PRECONDITION while off;
   // else the codes of Messenger::Queue.
@@ -116,6 +124,7 @@ class Device final : public MailWitness {
   void Receive();
   void Flush();
   void Save();
+  void OnDirectory(const std::shared_ptr<const routing::Consensus>& newest);
   void ReadInbox();
   void LookAfterWritten();
 
@@ -131,6 +140,9 @@ class Device final : public MailWitness {
 
   uint64_t life_ = 0;
   std::unique_ptr<Process> process_;  // null: off
+  std::shared_ptr<const routing::Consensus> directory_;
+  std::shared_ptr<const routing::Consensus> directory_before_;
+  absl::Time directory_changed_ = absl::InfinitePast();
   bool published_ = false;
   int acknowledged_ = 0;
   int unreadable_ = 0;

@@ -92,8 +92,8 @@ class Network::Impl final : public Device::Listener {
         [this](const routing::SimulatedNetwork::Observation& observation) {
           observer_.OnObservation(observation);
         });
-    observer_.set_members([this](absl::string_view mailbox) {
-      return Members(MailboxAddress::FromBytes(mailbox).value());
+    observer_.set_members_known_to([this](absl::string_view client) {
+      return MembersKnownTo(DeviceAt(client));
     });
     world_.config.network_id = random_.Fixed<routing::NetworkId>();
     world_.config.allow_private_addresses = true;
@@ -146,13 +146,34 @@ class Network::Impl final : public Device::Listener {
   }
 
   std::vector<int> Members(const MailboxAddress& mailbox) const {
-    std::vector<int> members;
-    for (const routing::NodeId& id :
-         swarm::Placement(Directory()).Members(mailbox)) {
-      members.push_back(
-          IndexOf([&](const Node& node) { return node.id() == id; }));
-    }
-    return members;
+    return Members(Directory(), mailbox);
+  }
+
+  int AddNode() {
+    const int number = static_cast<int>(nodes_.size());
+    nodes_.push_back(std::make_unique<Node>(world_, number));
+    Restart(number, Part::kMachine);
+    return number;
+  }
+
+  bool IsMember(int node) const {
+    const routing::NodeRecord* record = Directory()->Find(nodes_[node]->id());
+    return record != nullptr && (record->serving() || record->target());
+  }
+
+  bool Changing() const { return Directory()->transition_epoch() != 0; }
+
+  bool HoldsAll(int node) {
+    const swarm::Placement placement(Directory());
+    return nodes_[node]->ready() &&
+           std::all_of(acknowledged_.begin(), acknowledged_.end(),
+                       [&](const Acknowledged& message) {
+                         return message.expiry <= clock_.Now() ||
+                                !placement.IsMember(message.mailbox,
+                                                    nodes_[node]->id()) ||
+                                nodes_[node]->Holds(message.mailbox, message.ns,
+                                                    message.id);
+                       });
   }
 
   std::vector<std::vector<int>> Paths(const Device& device) const {
@@ -199,13 +220,9 @@ class Network::Impl final : public Device::Listener {
   absl::Status CheckInvariants() {
     if (!observer_.status().ok()) return observer_.status();
     for (const auto& device : devices_) CheckDevice(*device);
+    const swarm::Placement placement(Directory());
     for (const Acknowledged& message : acknowledged_) {
-      if (message.expiry <= clock_.Now()) continue;
-      const int holders = HonestHolders(message);
-      if (holders < (liars_ > 0 ? 1 : world_.params.write_quorum())) {
-        observer_.Violation(absl::StrCat("an acknowledged message is on ",
-                                         holders, " honest disks"));
-      }
+      if (message.expiry > clock_.Now()) CheckKept(message, placement);
     }
     return observer_.status();
   }
@@ -220,23 +237,25 @@ class Network::Impl final : public Device::Listener {
         mailbox, target.mailbox_namespace,
         swarm::ComputeMessageId(mailbox, target.mailbox_namespace, payload),
         expiry};
-    const std::vector<int> members = Members(mailbox);
-    const std::set<std::string> holders(delivery.holders.begin(),
-                                        delivery.holders.end());
-    if (static_cast<int>(holders.size()) < world_.params.write_quorum()) {
-      observer_.Violation(absl::StrCat(device.name(), " was satisfied with ",
-                                       holders.size(), " receipts"));
-    }
-    for (const std::string& holder : holders) {
+    // By the directory of the device: it cannot know of another.
+    const swarm::Placement placement(device.directory());
+    const swarm::ShardMembers members = placement.MembersOf(mailbox);
+    std::set<routing::NodeId> signers;
+    for (const std::string& holder : delivery.holders) {
       const int i =
           IndexOf([&](const Node& node) { return node.nickname() == holder; });
-      if (std::find(members.begin(), members.end(), i) == members.end()) {
+      signers.insert(nodes_[i]->id());
+      if (!members.Has(nodes_[i]->id())) {
         observer_.Violation(absl::StrCat(holder, " is no member and signed"));
       } else if (nodes_[i]->lie() == Lie::kNone &&
                  !nodes_[i]->Holds(message.mailbox, message.ns, message.id)) {
         observer_.Violation(
             absl::StrCat(holder, " signed for what is not on its disk"));
       }
+    }
+    if (!placement.HasWriteQuorum(members, signers)) {
+      observer_.Violation(absl::StrCat(device.name(), " was satisfied with ",
+                                       signers.size(), " receipts"));
     }
     acknowledged_.push_back(message);
   }
@@ -351,14 +370,70 @@ class Network::Impl final : public Device::Listener {
     return 0;
   }
 
-  int HonestHolders(const Acknowledged& message) {
-    int holders = 0;
-    for (const int member : Members(message.mailbox)) {
-      Node& node = *nodes_[member];
-      holders += node.lie() == Lie::kNone &&
-                 node.Holds(message.mailbox, message.ns, message.id);
+  std::vector<int> Members(const std::shared_ptr<const Consensus>& directory,
+                           const MailboxAddress& mailbox) const {
+    std::vector<int> members;
+    for (const routing::NodeId& id :
+         swarm::Placement(directory).Members(mailbox)) {
+      members.push_back(IndexOf(id));
     }
-    return holders;
+    return members;
+  }
+
+  Observer::Members MembersKnownTo(const Device& device) const {
+    return [this, directory = device.directory(),
+            before = device.directory_before()](absl::string_view bytes) {
+      const MailboxAddress mailbox = MailboxAddress::FromBytes(bytes).value();
+      std::vector<int> members = Members(directory, mailbox);
+      if (before != nullptr) {
+        const std::vector<int> known = Members(before, mailbox);
+        std::erase_if(members, [&](int member) {
+          return std::find(known.begin(), known.end(), member) == known.end();
+        });
+      }
+      return members;
+    };
+  }
+
+  const Device& DeviceAt(absl::string_view address) const {
+    for (const auto& device : devices_) {
+      if (device->address() == address) return *device;
+    }
+    Die("no such client");
+  }
+
+  int IndexOf(const routing::NodeId& id) const {
+    return IndexOf([&](const Node& node) { return node.id() == id; });
+  }
+
+  // That no R of those that serve, and of those that will, can answer and all
+  // miss it. A member that knows that it lacks something answers nobody: after
+  // the loss of a disk, or before it has filled what is to be its own.
+  void CheckKept(const Acknowledged& message,
+                 const swarm::Placement& placement) {
+    const swarm::ShardMembers members = placement.MembersOf(message.mailbox);
+    const auto holds = [&](const routing::NodeId& id) {
+      Node& node = *nodes_[IndexOf(id)];
+      return node.lie() == Lie::kNone &&
+             node.Holds(message.mailbox, message.ns, message.id);
+    };
+    const auto may_hide_it = [&](const routing::NodeId& id) {
+      return !holds(id) && nodes_[IndexOf(id)]->Fills(message.mailbox);
+    };
+    const auto holders =
+        std::count_if(members.all.begin(), members.all.end(), holds);
+    if (holders == 0) {
+      observer_.Violation("an acknowledged message is on 0 honest disks");
+    }
+    if (liars_ > 0) return;
+    for (const auto* set : {&members.serving, &members.target}) {
+      const auto missing = std::count_if(set->begin(), set->end(), may_hide_it);
+      if (missing < placement.read_quorum()) continue;
+      observer_.Violation(absl::StrCat(
+          "an acknowledged message is on ", holders, " honest disks, but ",
+          missing, set == &members.serving ? " that serve" : " that will serve",
+          " answer without it"));
+    }
   }
 
   void CheckDevice(const Device& device) {
@@ -438,6 +513,12 @@ void Network::SetLoss(double probability) {
   impl_->links().SetLoss(probability);
 }
 void Network::SetLie(int node, Lie lie) { impl_->SetLie(node, lie); }
+void Network::Wipe(int node) { impl_->nodes()[node]->WipeStorage(); }
+int Network::AddNode() { return impl_->AddNode(); }
+void Network::Leave(int node) { impl_->nodes()[node]->Leave(); }
+bool Network::IsMember(int node) const { return impl_->IsMember(node); }
+bool Network::Changing() const { return impl_->Changing(); }
+bool Network::HoldsAll(int node) const { return impl_->HoldsAll(node); }
 
 bool Network::Delivered() const { return impl_->Delivered(); }
 absl::Status Network::CheckInvariants() const {

@@ -79,7 +79,8 @@ class Network final {
   absl::Time Now() const;
 
   int nodes() const;
-  // The nodes that store an account's mailbox, best first.
+  // The nodes that store an account's mailbox, best first; while members change
+  // those that will as well.
   std::vector<int> SwarmOf(const crypto::AccountId& account) const;
   // The nodes on a device's circuits, as they were really taken: as many
   // circuits as it has begun, each as far as it has come.
@@ -94,6 +95,22 @@ class Network final {
   void Heal();
   void SetLoss(double probability);
   void SetLie(int node, Lie lie);
+  // Whatever its storage process had is gone. It starts again, on an empty
+  // disk.
+  void Wipe(int node);
+
+  // Changes of members. The authorities see to them, with one vote after the
+  // other. Another machine, switched on; its number:
+  int AddNode();
+  // It asks to be let go, and serves until it is.
+  void Leave(int node);
+  // It serves or will, by the newest directory; it may be down.
+  bool IsMember(int node) const;
+  // Some members serve that will not, or the other way round.
+  bool Changing() const;
+  // Everything acknowledged that a member is to have is on this node's disk,
+  // and it knows it.
+  bool HoldsAll(int node) const;
 
   // Every text written by any device is in its recipient's inbox.
   bool Delivered() const;
@@ -101,9 +118,11 @@ class Network final {
   // What holds in every reachable state, whatever the scenario. INTERNAL,
   // naming the first that does not:
   //   - no text is delivered twice, and none that nobody wrote
-  //   - a text counts as sent only when W members have it on their disks
-  //   - what was acknowledged is still there, and a recipient who has since
-  //     read all mailboxes has it
+  //   - a text counts as sent only when W members have it on their disks; while
+  //     members change, W of those that serve and W of those that will
+  //   - what was acknowledged is still there, so that no R members that answer
+  //     can all miss it, and a recipient who has since read all mailboxes has
+  //     it
   //   - nothing came that could not be opened
   //   - no node saw both ends; see Observer
   absl::Status CheckInvariants() const;

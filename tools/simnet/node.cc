@@ -1,5 +1,6 @@
 #include "tools/simnet/node.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
@@ -7,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "routing/proto/relay.pb.h"
+#include "swarm/placement/rendezvous.h"
 #include "swarm/store/in_memory_store.h"
 #include "swarm/store/sqlite_store.h"
 
@@ -88,8 +90,8 @@ struct Node::Storage {
             .clock = world.clock,
             .random = world.random,
             .on_ready =
-                [this](uint64_t ready_epoch) {
-                  reporter.Report(ready_epoch, /*leaving=*/false);
+                [this, &owner](uint64_t ready_epoch) {
+                  reporter.Report(ready_epoch, owner.leaving_);
                 }}),
         reporter(owner.storage_host_.transport(), world.executor, world.clock,
                  owner.storage_key_, world.config.network_id, owner.id_,
@@ -203,10 +205,49 @@ void Node::CrashStorage() {
   closing_.push_back(std::move(disk));
 }
 
+void Node::WipeStorage() {
+  CrashStorage();
+  if (memory_ != nullptr) {
+    closing_.push_back(std::move(memory_));
+    memory_ = std::make_unique<swarm::InMemoryStore>(world_.random);
+  } else {
+    for (const char* suffix : {"", "-wal", "-shm"}) {
+      std::filesystem::remove(DatabasePath() + suffix);
+    }
+  }
+  StartStorage();
+}
+
+void Node::Leave() {
+  leaving_ = true;
+  if (storage_ != nullptr) {
+    storage_->reporter.Report(storage_->node.repair().ReadyEpoch(), leaving_);
+  }
+}
+
 std::unique_ptr<swarm::MessageStore> Node::OpenSqlite() const {
   return Must(swarm::SqliteStore::Open(
-      {.path = folder_ + "/messages.db", .capacity_bytes = 0, .vfs = ""},
-      world_.random));
+      {.path = DatabasePath(), .capacity_bytes = 0, .vfs = ""}, world_.random));
+}
+
+void Node::WithDisk(absl::FunctionRef<void(const swarm::MessageStore&)> look) {
+  if (memory_ != nullptr) return look(*memory_);
+  if (storage_ != nullptr) return look(*storage_->sqlite);
+  look(*OpenSqlite());
+}
+
+bool Node::Fills(const swarm::MailboxAddress& mailbox) {
+  const swarm::Shard shard = swarm::ShardOf(mailbox);
+  if (storage_ != nullptr) return storage_->node.repair().Holds(shard);
+  bool fills = false;
+  WithDisk([&](const swarm::MessageStore& store) {
+    fills = store.FilledIn(shard) != 0;
+  });
+  return fills;
+}
+
+bool Node::ready() const {
+  return storage_ != nullptr && storage_->node.repair().ReadyEpoch() != 0;
 }
 
 void Node::set_lie(Lie lie) {
@@ -216,20 +257,15 @@ void Node::set_lie(Lie lie) {
 
 bool Node::Holds(const swarm::MailboxAddress& mailbox,
                  swarm::MailboxNamespace ns, const swarm::MessageId& id) {
-  std::unique_ptr<swarm::MessageStore> opened;
-  swarm::MessageStore* store = memory_.get();
-  if (store == nullptr && storage_ != nullptr) store = storage_->sqlite.get();
-  if (store == nullptr) {
-    opened = OpenSqlite();
-    store = opened.get();
-  }
-  const swarm::MessagePage page =
-      Must(store->List(mailbox, ns, /*after_seq=*/0, /*now_ms=*/0,
-                       /*limit_rows=*/1'000'000, /*limit_bytes=*/1 << 30));
-  for (const swarm::StoredMessage& message : page.messages) {
-    if (message.id == id) return true;
-  }
-  return false;
+  bool holds = false;
+  WithDisk([&](const swarm::MessageStore& store) {
+    const swarm::MessagePage page =
+        Must(store.List(mailbox, ns, /*after_seq=*/0, /*now_ms=*/0,
+                        /*limit_rows=*/1'000'000, /*limit_bytes=*/1 << 30));
+    holds = std::any_of(page.messages.begin(), page.messages.end(),
+                        [&](const auto& message) { return message.id == id; });
+  });
+  return holds;
 }
 
 bool Node::Knows(uint64_t directory_epoch) const {

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/time/time.h"
 #include "crypto/random/random.h"
 #include "crypto/sign/ed25519.h"
@@ -67,9 +68,18 @@ class Node final {
   void StartStorage();
   void CrashStorage();
   bool storage_up() const { return storage_ != nullptr; }
+  // All messages and all it knew of them are lost; another disk is put in.
+  void WipeStorage();
+  // It says from now on that it wants to leave.
+  void Leave();
 
   void set_lie(Lie lie);
   Lie lie() const { return lie_; }
+  // Whether it answers readings of the mailbox, or would if it were up: it has
+  // all of the shard, as far as it knows.
+  bool Fills(const swarm::MailboxAddress& mailbox);
+  // It fills all shards of which it is to be a member.
+  bool ready() const;
   // Whether the message is on the disk, whatever the node says.
   bool Holds(const swarm::MailboxAddress& mailbox, swarm::MailboxNamespace ns,
              const swarm::MessageId& id);
@@ -88,7 +98,10 @@ class Node final {
 
   std::vector<routing::Endpoint> Authorities() const;
   routing::Descriptor MakeDescriptor() const;
+  std::string DatabasePath() const { return folder_ + "/messages.db"; }
   std::unique_ptr<swarm::MessageStore> OpenSqlite() const;
+  // Runs `look` on the disk, also of a process that is dead.
+  void WithDisk(absl::FunctionRef<void(const swarm::MessageStore&)> look);
 
   World& world_;
   const std::string nickname_;
@@ -100,6 +113,7 @@ class Node final {
   routing::SimulatedNetwork::Host& storage_host_;
 
   Lie lie_ = Lie::kNone;
+  bool leaving_ = false;
   // In memory: the disk. Null with SQLite.
   std::unique_ptr<swarm::MessageStore> memory_;
   // Of crashed processes: tasks of theirs may still look at them.

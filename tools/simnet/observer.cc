@@ -204,6 +204,7 @@ void Observer::CheckFrame(const SimulatedNetwork::Observation& observation) {
   auto circuit = std::make_shared<Circuit>();
   circuit->client = std::string(observation.from);
   circuit->hops = {std::string(observation.to)};
+  circuit->members = members_known_to_(circuit->client);
   circuits_of_[circuit->client].push_back(circuit);
   circuits_[{std::string(observation.to), header->circuit_id}] =
       std::move(circuit);
@@ -307,7 +308,7 @@ void Observer::OnDelivered(const std::string& relay,
   for (const std::string& mailbox : mailboxes_) {
     if (!Contains(request, mailbox)) continue;
     known = true;
-    for (const int member : members_(mailbox)) {
+    for (const int member : circuit.members(mailbox)) {
       for (size_t i = 0; i + 1 < hops.size(); ++i) {
         if (hosts_.at(hops[i]).number == member) {
           return Violation("a relay of a path stores the mailbox asked for");

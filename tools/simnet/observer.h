@@ -40,6 +40,7 @@ class Observer final {
     std::string client;             // address
     std::vector<std::string> hops;  // addresses of relays, destination last
     bool delivered = false;
+    std::function<std::vector<int>(absl::string_view mailbox)> members;
   };
 
   // `clock` must outlive the observer.
@@ -55,9 +56,12 @@ class Observer final {
   void set_path_length(const std::string& client, size_t nodes) {
     path_length_[client] = nodes;
   }
-  // Which machines hold a mailbox.
-  void set_members(std::function<std::vector<int>(absl::string_view)> members) {
-    members_ = std::move(members);
+  // Which machines hold a mailbox, by the directory that a client has: asked
+  // when a circuit begins, for its path follows from that.
+  using Members = std::function<std::vector<int>(absl::string_view mailbox)>;
+  void set_members_known_to(
+      std::function<Members(absl::string_view client)> members) {
+    members_known_to_ = std::move(members);
   }
 
   // Bytes that only certain eyes may see: an account by any of its names, the
@@ -108,7 +112,7 @@ class Observer final {
   const routing::Clock& clock_;
   std::map<std::string, Host, std::less<>> hosts_;
   std::map<std::string, size_t, std::less<>> path_length_;
-  std::function<std::vector<int>(absl::string_view)> members_;
+  std::function<Members(absl::string_view)> members_known_to_;
   std::vector<std::set<std::string>> accounts_;
   std::set<std::string> mailboxes_;
   std::set<std::string> texts_;

@@ -62,7 +62,9 @@ class ObserverTest : public ::testing::Test {
       observer_.AddHost(Storage(i), Observer::Role::kStorage, i);
     }
     observer_.set_path_length("client", 4);
-    observer_.set_members([this](absl::string_view) { return members_; });
+    observer_.set_members_known_to([this](absl::string_view) {
+      return [this](absl::string_view) { return members_; };
+    });
     observer_.AddAccount(kAccount, kSigningKey);
     observer_.AddText("nobody else's business");
   }
