@@ -59,8 +59,11 @@ void ShardFiller::Reconciled(const routing::NodeId& peer,
     Compared& compared = unfilled->second;
     compared.all.insert(peer);
     // One that is still filling may fill up later; then it counts anew.
-    if (!std::binary_search(peer_filling.begin(), peer_filling.end(), shard)) {
+    if (std::binary_search(peer_filling.begin(), peer_filling.end(), shard)) {
+      compared.filling.insert(peer);
+    } else {
       compared.filled.insert(peer);
+      compared.has_filled_meanwhile |= compared.filling.contains(peer);
     }
     ++compared.rounds;
     compared.rounds_without_holder =
@@ -80,13 +83,16 @@ bool ShardFiller::IsEnough(Shard shard, const Compared& compared) const {
     filled += compared.filled.contains(member) ? 1 : 0;
     compared_with += compared.all.contains(member) ? 1 : 0;
   }
-  if (filled >= map_->read_quorum() || compared_with == others) return true;
+  if (filled >= map_->read_quorum() || compared_with == others ||
+      compared.has_filled_meanwhile ||
+      (compared_with > 0 &&
+       compared.rounds >= kRoundsUntilResigned * compared_with)) {
+    return true;
+  }
   // N - R + 1 of the N members.
   const int write_quorum = others + 1 - map_->read_quorum() + 1;
-  return (compared.rounds_without_holder >= kRoundsWithoutHolder &&
-          compared_with + 1 >= write_quorum) ||
-         (compared.rounds >= kRoundsWithoutOne && compared_with >= others - 1 &&
-          compared_with >= write_quorum);
+  return compared.rounds_without_holder >= kRoundsWithoutHolder &&
+         compared_with + 1 >= write_quorum;
 }
 
 void ShardFiller::Commit(std::vector<Shard> shards) {

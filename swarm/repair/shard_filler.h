@@ -6,12 +6,14 @@
 // whatever they hold: then nothing more can be had. And where nobody holds it,
 // with so many, kRoundsWithoutHolder times, that together they are a write
 // quorum: then the swarm is new, or W disks are lost, and a member that never
-// came up must not keep the others from serving. For the same reason all but
-// one of the others will do after kRoundsWithoutOne comparisons, if they are W:
-// one disk that is silent and one that is empty are fewer than W, and what a
-// new swarm has stored is on the disks compared. Until then reads of it are
-// answered with FILLING. This is what makes W + R > N true across a wipe: an
-// empty disk never counts as an answer.
+// came up must not keep the others from serving. The first that holds it in
+// this way passes it on: one holder alone is enough that was seen filling since
+// this node has the shard, for it had everything when it ended, and what came
+// later has come to both. And where more is out than the promise is about, an
+// hour of comparisons, kRoundsUntilResigned with each that answers, ends the
+// waiting for those that do not: what is left is served. Until then reads of it
+// are answered with FILLING. This is what makes W + R > N true across a wipe:
+// an empty disk never counts as an answer.
 //
 // What is held is on the disk (SetFill) before it is said. Belongs to the core
 // executor. May be destroyed at any time.
@@ -38,7 +40,7 @@ class ShardFiller final {
  public:
   // Comparisons of one shard, at least half a second apart.
   static constexpr int kRoundsWithoutHolder = 8;
-  static constexpr int kRoundsWithoutOne = 40;
+  static constexpr int kRoundsUntilResigned = 900;
 
   struct Counters {
     uint64_t filled = 0;     // shards that came to be held
@@ -81,8 +83,9 @@ class ShardFiller final {
   // Who has been compared with since the shard is to be filled.
   struct Compared {
     absl::flat_hash_set<routing::NodeId> filled;
+    absl::flat_hash_set<routing::NodeId> filling;
     absl::flat_hash_set<routing::NodeId> all;
-    // Comparisons: all, and those since somebody held it.
+    bool has_filled_meanwhile = false;  // one of `filling`
     int rounds = 0;
     int rounds_without_holder = 0;
     bool committing = false;

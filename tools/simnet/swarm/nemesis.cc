@@ -103,6 +103,18 @@ bool Nemesis::MayDestroy(int i) const {
   return gone < static_cast<size_t>(world_.plan().write_quorum());
 }
 
+bool Nemesis::HoldsItsShards(int i) const {
+  const World::Node& node = world_.node(i);
+  for (const swarm::MailboxAddress& mailbox : traffic_.mailboxes()) {
+    const swarm::Shard shard = swarm::ShardOf(mailbox);
+    if (world_.placement().MembersOf(shard).Has(node.id) &&
+        !node.process->repair().Holds(shard)) {
+      return false;
+    }
+  }
+  return true;
+}
+
 Nemesis::Items Nemesis::HeldByOthers(int i) const {
   Items items;
   const uint64_t from_ms =
@@ -162,11 +174,16 @@ void Nemesis::LookForRepairs() {
           own.emplace(shard, entry);
         }
       }
-      repaired = std::all_of(
-          it->second.begin(), it->second.end(), [&](const auto& item) {
-            return item.second.expiry_ms <= from_ms ||
-                   others.count(item) == 0 || own.count(item) > 0;
-          });
+      const auto flipped = flipped_.find(i);
+      const bool looked_at =
+          flipped == flipped_.end() || node.started_at > flipped->second;
+      repaired = looked_at && HoldsItsShards(i) &&
+                 std::all_of(it->second.begin(), it->second.end(),
+                             [&](const auto& item) {
+                               return item.second.expiry_ms <= from_ms ||
+                                      others.count(item) == 0 ||
+                                      own.count(item) > 0;
+                             });
       if (repaired) world_.probes().Hit(Probe::kRepairAfterWipe);
     }
     it = repaired ? destroyed_.erase(it) : std::next(it);
@@ -254,8 +271,13 @@ bool Nemesis::Inject(Fault fault) {
       if (!world_.node(i).disk->FlipBit()) {
         return false;
       }
-      world_.node(i).last_destroyed = world_.Now();
+      world_.node(i).last_destroyed = flipped_[i] = world_.Now();
       probes.Hit(Probe::kBitFlip);
+      Later(absl::Seconds(30), [this, i] {
+        if (!active_) return;
+        world_.Crash(i, /*power_loss=*/false);
+        RestartLater(i, absl::Seconds(10));
+      });
       return true;
     }
     case Fault::kPartition:

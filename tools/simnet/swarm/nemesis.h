@@ -57,6 +57,7 @@ class Nemesis final {
   void Later(absl::Duration mean, std::function<void()> task);
 
   bool MayDestroy(int i) const;
+  bool HoldsItsShards(int i) const;
   // Everything that others than `i` hold and `i` is to hold.
   Items HeldByOthers(int i) const;
   void Destroyed(int i);
@@ -78,6 +79,8 @@ class Nemesis final {
   std::set<int> restarting_;
   // By node, what it had to get back when it was destroyed.
   std::map<int, Items> destroyed_;
+  // A flipped bit does nothing before the next start.
+  std::map<int, absl::Time> flipped_;
 };
 
 }  // namespace messenger::simnet

@@ -146,12 +146,14 @@ class Simulation {
       const std::vector<swarm::Shard> has = node.disk->store()->Shards();
       for (const swarm::Shard shard : shards_) {
         Owned& owned = owned_[{i, shard}];
-        if (world_.placement().MembersOf(shard).Has(node.id)) {
-          owned.member_at = world_.Now();
-        }
+        const bool is_member = world_.placement().MembersOf(shard).Has(node.id);
+        owned.samples = is_member ? owned.samples + 1 : 0;
+        // By then it knows, too.
+        if (owned.samples >= 3) owned.member_at = world_.Now();
         if (std::binary_search(has.begin(), has.end(), shard)) {
           owned.had_at = world_.Now();
-        } else if (owned.had_at > node.last_destroyed &&
+        } else if (node.disk->counters().flips == 0 &&
+                   owned.had_at > node.last_destroyed &&
                    owned.had_at + kSample >= world_.Now() &&
                    world_.Now() - owned.member_at < kForeignKept - kSample) {
           ledger_.Violate(
@@ -365,6 +367,7 @@ class Simulation {
   Traffic traffic_;
   Nemesis nemesis_;
   struct Owned {
+    int samples = 0;  // running, in which it was a member
     absl::Time member_at = absl::InfinitePast();
     absl::Time had_at = absl::InfinitePast();
   };

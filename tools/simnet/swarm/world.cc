@@ -135,6 +135,7 @@ void World::Start(int i) {
     }
     return;
   }
+  node.started_at = clock_.Now();
   network_.Restart(*node.host);
   node.random = std::make_unique<crypto::SeededRandom>(
       (plan_.seed * 1000 + ++processes_) * 8 + 4);

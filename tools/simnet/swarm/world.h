@@ -72,6 +72,7 @@ class World final {
     bool cut_off = false;  // from the authorities
     bool damaged = false;  // its disk is; it needs a new one
     bool was_evicted = false;
+    absl::Time started_at = absl::InfinitePast();
     // What was on its disk, or a part of it, was gone at that time.
     absl::Time last_destroyed = absl::InfinitePast();
     bool running() const { return process != nullptr; }
