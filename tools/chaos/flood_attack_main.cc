@@ -3,8 +3,6 @@
 //
 // Attacks until it is told to end, then writes what came of it.
 
-#include <sys/resource.h>
-
 #include <cstdio>
 #include <string>
 #include <utility>
@@ -36,15 +34,10 @@ ABSL_FLAG(int, at_once, 8, "unanswered requests of each");
 namespace messenger::chaos {
 namespace {
 
-// Attackers compute on machines of their own; here they get what the network
-// leaves.
-constexpr int kLowestPriority = 19;
-
 absl::Status Run() {
   routing::EventLoop loop(routing::SteadyClock());
   routing::StopOnSignal stop_on_signal(loop);
   routing::RaiseFileLimit();
-  setpriority(PRIO_PROCESS, 0, kLowestPriority);
   ASSIGN_OR_RETURN(const std::string network_text,
                    routing::ReadFile(absl::GetFlag(FLAGS_network_file)));
   ASSIGN_OR_RETURN(const routing::NetworkConfig config,

@@ -90,7 +90,7 @@ absl::Status FloodContacts::Start(absl::Duration limit) {
   for (const auto& person : people_) {
     loop_.RunAfter(options_.poll_interval * random_.UnitDouble(),
                    [this, &person = *person] { Poll(person); });
-    loop_.RunAfter(options_.poll_interval * random_.UnitDouble(),
+    loop_.RunAfter(options_.inbox_interval * random_.UnitDouble(),
                    [this, &person = *person] { PollInbox(person); });
   }
   return absl::OkStatus();
@@ -122,19 +122,20 @@ std::vector<FloodTarget> FloodContacts::Targets() const {
 
 ContactFigures FloodContacts::Write(absl::Duration duration) {
   phase_ = ContactFigures();
-  phase_end_ = clock_.Now() + duration;
+  const int phase = ++phase_number_;
   for (size_t i = 0; i < people_.size(); ++i) {
     // Not all at the same moment.
     loop_.RunAfter(options_.interval * random_.UnitDouble(),
-                   [this, i] { Send(i); });
+                   [this, i, phase] { Send(i, phase); });
   }
   loop_.RunUntil([] { return false; }, duration);
+  ++phase_number_;
   loop_.RunUntil([this] { return waiting_ == 0; }, kLastAnswers);
   return phase_;
 }
 
-void FloodContacts::Send(size_t contact) {
-  if (clock_.Now() >= phase_end_) return;
+void FloodContacts::Send(size_t contact, int phase) {
+  if (phase != phase_number_) return;
   Person& reader = *people_[(contact + 1) % people_.size()];
   const absl::Time began = clock_.Now();
   ++phase_.sent;
@@ -153,7 +154,8 @@ void FloodContacts::Send(size_t contact) {
         }
       });
   // Whether or not it is confirmed: people do not wait for each other.
-  loop_.RunAfter(options_.interval, [this, contact] { Send(contact); });
+  loop_.RunAfter(options_.interval,
+                 [this, contact, phase] { Send(contact, phase); });
 }
 
 void FloodContacts::Poll(Person& person) {
@@ -184,7 +186,7 @@ void FloodContacts::PollInbox(Person& person) {
           }
         }
         auto again = [this, &person] {
-          loop_.RunAfter(options_.poll_interval,
+          loop_.RunAfter(options_.inbox_interval,
                          [this, &person] { PollInbox(person); });
         };
         if (ids.empty()) return again();

@@ -29,6 +29,8 @@ struct FloodContactsOptions {
   // Each contact sends one message in this time.
   absl::Duration interval = absl::Milliseconds(500);
   absl::Duration poll_interval = absl::Seconds(5);
+  // How often people look into their inboxes and clear them.
+  absl::Duration inbox_interval = absl::Seconds(60);
 };
 
 // Of one phase.
@@ -75,7 +77,8 @@ class FloodContacts final {
   struct Person;
 
   void Register(Person& person, std::function<void(absl::Status)> done);
-  void Send(size_t contact);
+  // One after the other, as long as that phase lasts.
+  void Send(size_t contact, int phase);
   void Poll(Person& person);
   void PollInbox(Person& person);
 
@@ -86,7 +89,7 @@ class FloodContacts final {
   Witness::Events no_events_;
   std::vector<std::unique_ptr<Person>> people_;
   ContactFigures phase_;
-  absl::Time phase_end_;
+  int phase_number_ = 0;
   size_t waiting_ = 0;
   uint64_t cleared_ = 0;
 };
