@@ -14,6 +14,7 @@
 #include "routing/onion/node_id.h"
 #include "routing/runtime/clock.h"
 #include "swarm/auth/receipt.h"
+#include "swarm/store/fair_queue.h"
 #include "swarm/store/group_committer.h"
 #include "swarm/validation/request_validator.h"
 
@@ -36,7 +37,9 @@ class LocalReplica final {
   //   PERMISSION_DENIED   the mailbox is not registered
   //   RESOURCE_EXHAUSTED  no space, too busy, or the mailbox is full
   //   UNAVAILABLE, DATA_LOSS  the disk fails
-  void Commit(ValidWrite write, uint64_t epoch, Done done);
+  // `brought` counts for what a peer brings (FairQueue).
+  void Commit(ValidWrite write, uint64_t epoch, Done done,
+              FairQueue::Brought brought = FairQueue::Brought::kForRepair);
 
   const routing::NodeId& node() const { return node_; }
 
