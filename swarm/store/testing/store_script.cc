@@ -165,7 +165,7 @@ std::vector<StoreStep> DrawStoreScript(size_t steps, crypto::Random& random) {
     if (kind == 0) {
       script.push_back(ReopenStore());
     } else if (kind < 3) {
-      script.push_back(ExpireBefore{.now_ms = now_ms});
+      script.emplace_back(ExpireBefore{.now_ms = now_ms});
     } else {
       ApplyOps ops{.ops = {}, .now_ms = now_ms};
       for (uint64_t n = random.Uniform(3) + 1; n > 0; --n) {
