@@ -46,7 +46,7 @@
 ABSL_FLAG(double, minutes, 1, "how long the flood lasts");
 ABSL_FLAG(absl::Duration, calm, absl::Seconds(60), "before it");
 ABSL_FLAG(int, nodes, 8, "service nodes");
-ABSL_FLAG(int, capacity_mib, 64, "what messages may take of each node's disk");
+ABSL_FLAG(int, capacity_mib, 192, "what messages may take of each node's disk");
 ABSL_FLAG(int, attackers, 50, "all kinds in turn");
 ABSL_FLAG(double, attack_rate, 2, "requests of each attacker in a second");
 ABSL_FLAG(int, attack_at_once, 8, "unanswered requests of each attacker");
