@@ -45,6 +45,7 @@ struct Coordinator::Pending {
   explicit Pending(const ReceiptSubject& the_subject) : subject(the_subject) {}
 
   uint64_t number = 0;
+  bool stranger = false;
   ReceiptSubject subject;
   std::optional<ItemKey> item;
   ShardMembers members;
@@ -74,7 +75,10 @@ Coordinator::~Coordinator() {
 
 void Coordinator::Write(ValidWrite write, v1::ReplicatedItem item,
                         std::shared_ptr<const Placement> placement, Done done) {
-  if (writes_.size() >= kMaxUnderWay) {
+  const auto* put = std::get_if<PutMessage>(&write.op);
+  const bool stranger = put != nullptr && put->ns == MailboxNamespace::kInbox;
+  if (writes_.size() >= kMaxUnderWay ||
+      (stranger && strangers_under_way_ >= kMaxStrangersUnderWay)) {
     executor_.Run([done = std::move(done)]() mutable {
       done({.status =
                 Refused(absl::StatusCode::kResourceExhausted, v1::Refusal::BUSY,
@@ -85,6 +89,8 @@ void Coordinator::Write(ValidWrite write, v1::ReplicatedItem item,
   }
   auto pending = std::make_shared<Pending>(write.subject);
   pending->number = ++last_write_;
+  pending->stranger = stranger;
+  if (stranger) ++strangers_under_way_;
   pending->item = KeyOf(write.op);
   pending->members = placement->MembersOf(write.subject.mailbox);
   pending->placement = placement;
@@ -181,6 +187,7 @@ void Coordinator::End(Pending& pending) {
       note_hint_(node, *pending.item);
     }
   }
+  if (pending.stranger) --strangers_under_way_;
   writes_.erase(pending.number);
 }
 

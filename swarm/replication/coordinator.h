@@ -64,6 +64,8 @@ class Coordinator final {
 
   // Writes under way at one time; more are refused.
   static constexpr size_t kMaxUnderWay = 1024;
+  // Of these, messages for inboxes: strangers leave room for contacts.
+  static constexpr size_t kMaxStrangersUnderWay = kMaxUnderWay / 4;
 
   struct Counters {
     uint64_t written = 0;
@@ -85,6 +87,7 @@ class Coordinator final {
              std::shared_ptr<const Placement> placement, Done done);
 
   size_t under_way() const { return writes_.size(); }
+  size_t strangers_under_way() const { return strangers_under_way_; }
   const Counters& counters() const { return counters_; }
 
  private:
@@ -103,6 +106,7 @@ class Coordinator final {
   const NoteHint note_hint_;
   Counters counters_;
   uint64_t last_write_ = 0;
+  size_t strangers_under_way_ = 0;
   absl::flat_hash_map<uint64_t, std::shared_ptr<Pending>> writes_;
 };
 

@@ -19,7 +19,8 @@ LocalReplica::LocalReplica(const routing::NodeId& node,
       committer_(committer),
       holds_(std::move(holds)) {}
 
-void LocalReplica::Commit(ValidWrite write, uint64_t epoch, Done done) {
+void LocalReplica::Commit(ValidWrite write, uint64_t epoch, Done done,
+                          FairQueue::Brought brought) {
   const bool record = std::holds_alternative<PutRecord>(write.op);
   // The committer forgets its callbacks when it goes, and outlives `this`.
   committer_.Submit(
@@ -63,7 +64,8 @@ void LocalReplica::Commit(ValidWrite write, uint64_t epoch, Done done) {
                                 "this node is short of space"));
         }
         done(absl::InternalError("unknown outcome"));
-      });
+      },
+      brought);
 }
 
 }  // namespace messenger::swarm

@@ -16,6 +16,7 @@
 #include "routing/runtime/clock.h"
 #include "swarm/auth/item.h"
 #include "swarm/auth/receipt.h"
+#include "swarm/store/fair_queue.h"
 #include "swarm/store/group_committer.h"
 #include "swarm/validation/request_validator.h"
 
@@ -43,7 +44,9 @@ class LocalReplica final {
   //   UNAVAILABLE         nor is it known whether it is: this node is filling
   //   RESOURCE_EXHAUSTED  no space, too busy, or the mailbox is full
   //   UNAVAILABLE, DATA_LOSS  the disk fails
-  void Commit(ValidWrite write, uint64_t epoch, Done done);
+  // `brought` counts for what a peer brings (FairQueue).
+  void Commit(ValidWrite write, uint64_t epoch, Done done,
+              FairQueue::Brought brought = FairQueue::Brought::kForRepair);
 
   const routing::NodeId& node() const { return node_; }
 

@@ -9,6 +9,7 @@
 #include "swarm/proto/refusal.h"
 #include "swarm/proto/storage_codec.h"
 #include "swarm/replication/peer_methods.h"
+#include "swarm/store/fair_queue.h"
 
 namespace messenger::swarm {
 namespace {
@@ -105,6 +106,9 @@ void ReplicaService::Replicate(const routing::Peer& peer,
   }
   const absl::Time now = clock_.Now();
   const uint64_t epoch = placement->consensus().epoch();
+  const FairQueue::Brought brought = parsed.repair()
+                                         ? FairQueue::Brought::kForRepair
+                                         : FairQueue::Brought::kForClient;
   auto call = std::make_shared<Call>();
   call->reply = std::move(reply);
   call->response.set_epoch(epoch);
@@ -121,19 +125,20 @@ void ReplicaService::Replicate(const routing::Peer& peer,
       call->FinishOne();
       continue;
     }
-    local_.Commit(*std::move(write), epoch,
-                  [this, call, index](absl::StatusOr<Receipt> receipt) {
-                    v1::ItemResult& result =
-                        *call->response.mutable_results(index);
-                    SetStatus(receipt.status(), result);
-                    if (receipt.ok()) {
-                      ++counters_.committed;
-                      ReceiptToProto(*receipt, *result.mutable_receipt());
-                    } else {
-                      ++counters_.refused;
-                    }
-                    call->FinishOne();
-                  });
+    local_.Commit(
+        *std::move(write), epoch,
+        [this, call, index](absl::StatusOr<Receipt> receipt) {
+          v1::ItemResult& result = *call->response.mutable_results(index);
+          SetStatus(receipt.status(), result);
+          if (receipt.ok()) {
+            ++counters_.committed;
+            ReceiptToProto(*receipt, *result.mutable_receipt());
+          } else {
+            ++counters_.refused;
+          }
+          call->FinishOne();
+        },
+        brought);
   }
   call->FinishOne();
 }

@@ -17,6 +17,13 @@ bool IsFilledTo(const NodeSpace& space, uint64_t percent) {
 
 }  // namespace
 
+uint64_t FairMailboxBytes(const NodeSpace& space, const ItemIndex& index) {
+  if (!IsFilledTo(space, kCrowdedPercent))
+    return NodeSpace().fair_mailbox_bytes;
+  return index.FairMailboxBytes(space.capacity_bytes / 100 * kCrowdedPercent,
+                                space.used_bytes);
+}
+
 bool HasMessages(const MailboxAddress& mailbox, MailboxNamespace ns) {
   switch (mailbox.kind()) {
     case MailboxAddress::Kind::kAccount:
@@ -47,7 +54,16 @@ OpResult AdmitMessage(const PutMessage& message, const MailboxState& mailbox,
   // The last part is for owners' orders and what members bring besides
   // messages: a full node must still be able to forget.
   if (IsFilledTo(space, kNoMessagesPercent)) return OpResult::kNodeFull;
-  if (stranger && message.origin == Origin::kClient) {
+  const bool too_large = mailbox.bytes > space.fair_mailbox_bytes;
+  if (message.origin == Origin::kPeer) {
+    return too_large && IsFilledTo(space, kNoStrangersPercent)
+               ? OpResult::kNodeFull
+               : OpResult::kDone;
+  }
+  if (!stranger && too_large && IsFilledTo(space, kCrowdedPercent)) {
+    return OpResult::kNodeFull;
+  }
+  if (stranger) {
     if (IsFilledTo(space, kNoStrangersPercent)) return OpResult::kNodeFull;
     if (IsFilledTo(space, kCrowdedPercent) &&
         mailbox.bytes > space.median_mailbox_bytes) {

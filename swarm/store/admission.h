@@ -14,12 +14,19 @@
 
 namespace messenger::swarm {
 
-// Shares of the capacity, in percent, from which strangers' messages for
-// mailboxes above the median are refused, those of all strangers, and all
-// messages.
+// Shares of the capacity, in percent. From the first on strangers' messages for
+// mailboxes above the median are refused, and contacts' for those above the
+// fair size; from the second on those of all strangers, and what peers bring
+// for mailboxes above the fair size; from the third on all messages.
 inline constexpr uint64_t kCrowdedPercent = 80;
 inline constexpr uint64_t kNoStrangersPercent = 90;
 inline constexpr uint64_t kNoMessagesPercent = 95;
+
+// NodeSpace::fair_mailbox_bytes of a node so full: the size to which larger
+// mailboxes would have to be cut for it to be filled to kCrowdedPercent.
+// Whoever fills a node, with whatever right, so stops before those who are in
+// his way do.
+uint64_t FairMailboxBytes(const NodeSpace& space, const ItemIndex& index);
 
 // Whether `ns` is where this kind of mailbox has messages. Each kind has one
 // such namespace, so messages are kept by mailbox alone.

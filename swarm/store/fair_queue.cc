@@ -61,25 +61,28 @@ size_t SizeOf(const StoreOp& op) {
              op);
 }
 
-template <typename Op>
-FairQueue::Class OwnersOrRepair(const Op& op) {
-  return op.origin == Origin::kPeer ? FairQueue::Class::kRepair
-                                    : FairQueue::Class::kOwner;
-}
-
 }  // namespace
 
-FairQueue::Class FairQueue::ClassOf(const StoreOp& op) {
+FairQueue::Class FairQueue::ClassOf(const StoreOp& op, Brought brought) {
+  const auto of = [brought](Origin origin, Class of_client) {
+    return origin == Origin::kPeer && brought == Brought::kForRepair
+               ? Class::kRepair
+               : of_client;
+  };
   return std::visit(
       Overloaded{
-          [](const PutMessage& put) {
-            if (put.origin == Origin::kPeer) return Class::kRepair;
-            return put.ns == MailboxNamespace::kInbox ? Class::kStranger
-                                                      : Class::kContact;
+          [&](const PutMessage& put) {
+            return of(put.origin, put.ns == MailboxNamespace::kInbox
+                                      ? Class::kStranger
+                                      : Class::kContact);
           },
-          [](const DeleteMessages& order) { return OwnersOrRepair(order); },
-          [](const PurgeMessages& order) { return OwnersOrRepair(order); },
-          [](const PutRecord& put) { return OwnersOrRepair(put); },
+          [&](const DeleteMessages& order) {
+            return of(order.origin, Class::kOwner);
+          },
+          [&](const PurgeMessages& order) {
+            return of(order.origin, Class::kOwner);
+          },
+          [&](const PutRecord& put) { return of(put.origin, Class::kOwner); },
           [](const PutRegistration&) { return Class::kOwner; },
           [](const auto& /*note*/) { return Class::kRepair; }},
       op);
@@ -90,6 +93,13 @@ absl::Status FairQueue::Push(Write& write) {
   if (size_ >= kMaxWaiting || bytes_ + bytes > kMaxWaitingBytes) {
     return absl::ResourceExhaustedError("too many writes are waiting");
   }
+  const Class write_class = ClassOf(write.op, write.brought);
+  ClassQueue& queue = classes_[static_cast<size_t>(write_class)];
+  if (write_class == Class::kStranger &&
+      (queue.size >= kMaxWaitingOfStrangers ||
+       queue.bytes + bytes > kMaxWaitingBytesOfStrangers)) {
+    return absl::ResourceExhaustedError("busy: many strangers are waiting");
+  }
   const std::string mailbox = MailboxOf(write.op);
   if (!mailbox.empty()) {
     size_t& waiting = waiting_of_[mailbox];
@@ -98,10 +108,11 @@ absl::Status FairQueue::Push(Write& write) {
     }
     ++waiting;
   }
-  ClassQueue& queue = classes_[static_cast<size_t>(ClassOf(write.op))];
   std::deque<Write>& writes = queue.writes[mailbox];
   if (writes.empty()) queue.turns.push_back(mailbox);
   writes.push_back(std::move(write));
+  ++queue.size;
+  queue.bytes += bytes;
   ++size_;
   bytes_ += bytes;
   return absl::OkStatus();
@@ -127,8 +138,11 @@ std::vector<FairQueue::Write> FairQueue::Pop(size_t count) {
       queue.turns.push_back(mailbox);
     }
     ++taken_;
+    const size_t bytes = SizeOf(popped.back().op);
+    --queue.size;
+    queue.bytes -= bytes;
     --size_;
-    bytes_ -= SizeOf(popped.back().op);
+    bytes_ -= bytes;
     const auto waiting = waiting_of_.find(mailbox);
     if (waiting != waiting_of_.end() && --waiting->second == 0) {
       waiting_of_.erase(waiting);

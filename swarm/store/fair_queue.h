@@ -28,19 +28,30 @@ class FairQueue final {
   static constexpr size_t kMaxWaiting = 4096;
   static constexpr size_t kMaxWaitingBytes = 64 * 1024 * 1024;
   static constexpr size_t kMaxWaitingOfMailbox = 256;
+  // Of these, what strangers may take: however many they are, there is room for
+  // contacts.
+  static constexpr size_t kMaxWaitingOfStrangers = kMaxWaiting / 4;
+  static constexpr size_t kMaxWaitingBytesOfStrangers = kMaxWaitingBytes / 4;
 
   // What a class may take of a round, in which all that wait get their share.
   enum class Class { kOwner, kContact, kRepair, kStranger };
   static constexpr std::array<size_t, 4> kWeights = {8, 4, 2, 1};
 
+  // Why a peer brings something: it coordinates a client's write, and the
+  // client waits for this member too; or this member lacks it.
+  enum class Brought { kForClient, kForRepair };
+
   struct Write {
     StoreOp op;
     absl::AnyInvocable<void(absl::StatusOr<OpResult>)> done;
+    Brought brought = Brought::kForRepair;
   };
 
-  static Class ClassOf(const StoreOp& op);
+  // `brought` counts where a peer did.
+  static Class ClassOf(const StoreOp& op, Brought brought);
 
-  // RESOURCE_EXHAUSTED: too much waits already; `write` is as it was. The
+  // RESOURCE_EXHAUSTED: too much waits already, of strangers if it is one's;
+  // `write` is as it was. The
   // bound of a mailbox is for what comes from outside: a node's own notes have
   // that of the queue.
   absl::Status Push(Write& write);
@@ -56,6 +67,8 @@ class FairQueue final {
     // Mailboxes with writes, the next one first; each is here once.
     std::deque<std::string> turns;
     absl::flat_hash_map<std::string, std::deque<Write>> writes;
+    size_t size = 0;
+    size_t bytes = 0;
   };
 
   std::array<ClassQueue, kWeights.size()> classes_;

@@ -86,12 +86,67 @@ TEST(FairQueueTest, EveryClassGetsItsShare) {
   }
   std::map<FairQueue::Class, size_t> served;
   for (const FairQueue::Write& write : queue.Pop(15 * 4)) {
-    ++served[FairQueue::ClassOf(write.op)];
+    ++served[FairQueue::ClassOf(write.op, write.brought)];
   }
   EXPECT_EQ(served[FairQueue::Class::kOwner], 32);
   EXPECT_EQ(served[FairQueue::Class::kContact], 16);
   EXPECT_EQ(served[FairQueue::Class::kRepair], 8);
   EXPECT_EQ(served[FairQueue::Class::kStranger], 4);
+}
+
+// Otherwise a flood of strangers, brought by others, would make contacts wait
+// at every member but the one that was asked.
+TEST(FairQueueTest, WhatAPeerBringsForAClientIsOfTheClientsClass) {
+  using Class = FairQueue::Class;
+  using Brought = FairQueue::Brought;
+  const StoreOp stranger =
+      Message(1, "", MailboxNamespace::kInbox, Origin::kPeer);
+  const StoreOp contact =
+      Message(1, "", MailboxNamespace::kPairwise, Origin::kPeer);
+  EXPECT_EQ(FairQueue::ClassOf(stranger, Brought::kForClient),
+            Class::kStranger);
+  EXPECT_EQ(FairQueue::ClassOf(contact, Brought::kForClient), Class::kContact);
+  EXPECT_EQ(FairQueue::ClassOf(stranger, Brought::kForRepair), Class::kRepair);
+  EXPECT_EQ(FairQueue::ClassOf(contact, Brought::kForRepair), Class::kRepair);
+
+  FairQueue queue;
+  for (int i = 0; i < 100; ++i) {
+    FairQueue::Write write{
+        .op = Message(i, "", MailboxNamespace::kInbox, Origin::kPeer),
+        .done = nullptr,
+        .brought = Brought::kForClient};
+    ASSERT_THAT(queue.Push(write), IsOk());
+  }
+  FairQueue::Write write{
+      .op = Message(200, "contact", MailboxNamespace::kPairwise, Origin::kPeer),
+      .done = nullptr,
+      .brought = Brought::kForClient};
+  ASSERT_THAT(queue.Push(write), IsOk());
+  EXPECT_THAT(Payloads(queue.Pop(2)), ::testing::Contains("contact"));
+}
+
+TEST(FairQueueTest, StrangersLeaveRoomForContacts) {
+  FairQueue queue;
+  uint64_t mailbox = 0;
+  for (size_t i = 0; i < FairQueue::kMaxWaitingOfStrangers; ++i) {
+    ASSERT_THAT(Push(queue, Message(++mailbox, "")), IsOk());
+  }
+  EXPECT_THAT(Push(queue, Message(++mailbox, "")),
+              StatusIs(absl::StatusCode::kResourceExhausted));
+  EXPECT_THAT(Push(queue, Message(++mailbox, "", MailboxNamespace::kPairwise)),
+              IsOk());
+  EXPECT_THAT(Push(queue, Registration(++mailbox)), IsOk());
+  // Also by bytes.
+  while (queue.size() > 0) queue.Pop(kBatch);
+  const std::string large(FairQueue::kMaxWaitingBytesOfStrangers / 16, 'x');
+  for (int i = 0; i < 15; ++i) {
+    ASSERT_THAT(Push(queue, Message(++mailbox, large)), IsOk());
+  }
+  EXPECT_THAT(Push(queue, Message(++mailbox, large)),
+              StatusIs(absl::StatusCode::kResourceExhausted));
+  EXPECT_THAT(
+      Push(queue, Message(++mailbox, large, MailboxNamespace::kPairwise)),
+      IsOk());
 }
 
 TEST(FairQueueTest, AMailboxMayHaveOnlySoMuchWaiting) {

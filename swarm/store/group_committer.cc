@@ -109,8 +109,9 @@ GroupCommitter::GroupCommitter(MessageStore& store, const routing::Clock& clock,
 
 GroupCommitter::~GroupCommitter() = default;
 
-void GroupCommitter::Submit(StoreOp op, Done done) {
-  FairQueue::Write write{.op = std::move(op), .done = std::move(done)};
+void GroupCommitter::Submit(StoreOp op, Done done, FairQueue::Brought brought) {
+  FairQueue::Write write{
+      .op = std::move(op), .done = std::move(done), .brought = brought};
   absl::Status pushed = state_->queue.Push(write);
   if (pushed.ok()) {
     state_->Schedule();

@@ -44,8 +44,10 @@ class GroupCommitter final {
 
   // `done` runs on the core executor, never inside the call. With OK the
   // operation's outcome is on disk. RESOURCE_EXHAUSTED: too much waits, of
-  // all or of this mailbox, or no space; then nothing was changed.
-  void Submit(StoreOp op, Done done);
+  // all or of this mailbox, or no space; then nothing was changed. `brought`:
+  // FairQueue's.
+  void Submit(StoreOp op, Done done,
+              FairQueue::Brought brought = FairQueue::Brought::kForRepair);
 
   // Told of each message that is on the disk, before its `done` runs. Set it
   // before the first Submit().

@@ -120,13 +120,13 @@ class GroupCommitterTest : public ::testing::Test {
   }
   static MailboxAddress Box(int number) {
     return *MailboxAddress::FromBytes(
-        "\x05" + std::string(32, static_cast<char>('a' + number)));
+        "\x06" + std::string(32, static_cast<char>('a' + number)));
   }
   static PutMessage Message(const std::string& payload, int number) {
     const MailboxAddress box = Box(number);
     return {.mailbox = box,
-            .ns = MailboxNamespace::kInbox,
-            .id = ComputeMessageId(box, MailboxNamespace::kInbox, payload),
+            .ns = MailboxNamespace::kPairwise,
+            .id = ComputeMessageId(box, MailboxNamespace::kPairwise, payload),
             .payload = payload,
             .expiry_ms = 1000,
             .proof = ""};

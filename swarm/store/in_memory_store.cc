@@ -500,6 +500,7 @@ NodeSpace InMemoryStore::Space() const {
   const StoreTotals totals = index_.Totals();
   space.used_bytes = totals.payload_bytes + totals.messages * kMessageBytes;
   space.median_mailbox_bytes = index_.MedianMailboxBytes();
+  space.fair_mailbox_bytes = FairMailboxBytes(space, index_);
   return space;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <limits>
 #include <utility>
 
 #include "absl/time/time.h"
@@ -22,6 +23,7 @@ void ItemIndex::Replace(const MailboxAddress& mailbox,
   MailboxState& old = found->second.state;
   if (!fresh) {
     --sizes_[SizeClass(old.bytes)];
+    size_bytes_[SizeClass(old.bytes)] -= old.bytes;
     bytes_ -= old.bytes;
     tombstones_ -= old.owner_ids + old.local_tombstones;
     --mailboxes_of_shard_[old.shard];
@@ -34,6 +36,7 @@ void ItemIndex::Replace(const MailboxAddress& mailbox,
   if (fresh) by_row_.try_emplace(state.row, mailbox);
   old = state;
   ++sizes_[SizeClass(state.bytes)];
+  size_bytes_[SizeClass(state.bytes)] += state.bytes;
   bytes_ += state.bytes;
   tombstones_ += state.owner_ids + state.local_tombstones;
   ++mailboxes_of_shard_[state.shard];
@@ -165,6 +168,27 @@ uint64_t ItemIndex::MedianMailboxBytes() const {
   // The largest number of its class.
   const size_t log = at / 4 + 1;
   return ((uint64_t{4 + at % 4} + 1) << (log - 2)) - 1;
+}
+
+uint64_t ItemIndex::FairMailboxBytes(uint64_t kept, uint64_t of) const {
+  absl::MutexLock lock(&mutex_);
+  uint64_t left = 0;
+  for (size_t i = 1; i < sizes_.size(); ++i) left += sizes_[i];
+  // What those that are not cut have leaves the rest to the others, in equal
+  // parts.
+  double budget = static_cast<double>(bytes_) * static_cast<double>(kept) /
+                  static_cast<double>(of);
+  for (size_t i = 1; left > 0; ++i) {
+    if (sizes_[i] == 0) continue;
+    const double level = budget / static_cast<double>(left);
+    if (level * static_cast<double>(sizes_[i]) <
+        static_cast<double>(size_bytes_[i])) {
+      return static_cast<uint64_t>(level);
+    }
+    budget -= static_cast<double>(size_bytes_[i]);
+    left -= sizes_[i];
+  }
+  return std::numeric_limits<uint64_t>::max();
 }
 
 std::vector<Shard> ItemIndex::Shards() const {

@@ -80,6 +80,9 @@ class ItemIndex final {
   // at most a quarter above the least such number: mailboxes are counted by
   // quarters of powers of two.
   uint64_t MedianMailboxBytes() const;
+  // The size to which larger mailboxes would have to be cut for all of them
+  // together to have `kept` of `of` parts of their bytes. `of` is not 0.
+  uint64_t FairMailboxBytes(uint64_t kept, uint64_t of) const;
 
   // Shards with anything in them.
   std::vector<Shard> Shards() const;
@@ -118,7 +121,9 @@ class ItemIndex final {
   std::array<uint32_t, kShards> mailboxes_of_shard_
       ABSL_GUARDED_BY(mutex_) = {};
   std::array<uint64_t, kShards> fills_ ABSL_GUARDED_BY(mutex_) = {};
+  // Mailboxes by size, and the bytes of those of each class.
   std::array<uint64_t, kSizeClasses> sizes_ ABSL_GUARDED_BY(mutex_) = {};
+  std::array<uint64_t, kSizeClasses> size_bytes_ ABSL_GUARDED_BY(mutex_) = {};
   absl::flat_hash_map<routing::NodeId, uint64_t> hints_ ABSL_GUARDED_BY(mutex_);
   std::array<uint64_t, kItemKinds + 1> items_ ABSL_GUARDED_BY(mutex_) = {};
   uint64_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -17,6 +17,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <utility>
@@ -179,6 +180,9 @@ struct NodeSpace {
   uint64_t capacity_bytes = 0;  // 0: not bounded
   // Of the bytes of mailboxes that hold something.
   uint64_t median_mailbox_bytes = 0;
+  // Of a crowded node (admission.h): what a mailbox may hold if all that hold
+  // more are to blame alike.
+  uint64_t fair_mailbox_bytes = std::numeric_limits<uint64_t>::max();
 };
 
 struct WindowSummary {

@@ -118,6 +118,23 @@ class MessageStoreTest : public ::testing::TestWithParam<Implementation> {
             .proof_nonce = ~uint64_t{0},
             .proof = "registration proof"};
   }
+  static MailboxAddress Pair(int number) {
+    std::string rest = absl::StrCat(number);
+    rest.resize(32, '.');
+    return *MailboxAddress::FromBytes("\x06" + rest);
+  }
+  void RegisterPair(int number) {
+    PutRegistration registration = Registration('a');
+    registration.mailbox = Pair(number);
+    ASSERT_THAT(Do(registration), IsOk());
+  }
+  static PutMessage PairMessage(int number, const std::string& payload) {
+    PutMessage message = Message(payload);
+    message.mailbox = Pair(number);
+    message.ns = MailboxNamespace::kPairwise;
+    message.id = ComputeMessageId(message.mailbox, message.ns, payload);
+    return message;
+  }
   static ItemKey KeyOf(const PutMessage& op) {
     return {ItemKind::kMessage, ShardOf(op.mailbox), op.id};
   }
@@ -548,24 +565,53 @@ TEST_P(MessageStoreTest, StrangersBytesAreBoundedToo) {
   EXPECT_THAT(Do(Message("x")), IsOkAndHolds(OpResult::kDone));
 }
 
+// One who has registered mailboxes for it fills the node: he is stopped where
+// it is crowded, others go on.
+TEST_P(MessageStoreTest, ACrowdedNodeTakesNothingMoreForThoseWhoFillIt) {
+  Make(/*capacity_bytes=*/4 * 1024 * 1024);
+  constexpr int kHog = 1;
+  constexpr int kHonest = 2;
+  constexpr int kFresh = 3;
+  for (const int pair : {kHog, kHonest, kFresh}) RegisterPair(pair);
+  int number = 0;
+  const auto put = [&](int pair, Origin origin) {
+    PutMessage message =
+        PairMessage(pair, std::string(10'000, 'x') + absl::StrCat(++number));
+    message.origin = origin;
+    return *Do(message);
+  };
+  const auto fill = [&](Origin origin) {
+    while (put(kHog, origin) == OpResult::kDone) ASSERT_LT(number, 1000);
+  };
+  const auto percent = [&] {
+    const NodeSpace space = store_->Space();
+    return space.used_bytes * 100 / space.capacity_bytes;
+  };
+  for (int i = 0; i < 10; ++i)
+    ASSERT_EQ(put(kHonest, Origin::kClient), OpResult::kDone);
+  fill(Origin::kClient);
+  EXPECT_GE(percent(), 80);
+  EXPECT_LE(percent(), 82);
+  EXPECT_EQ(put(kHonest, Origin::kClient), OpResult::kDone);
+  // Other members may have had room for him.
+  EXPECT_EQ(put(kHog, Origin::kPeer), OpResult::kDone);
+  fill(Origin::kPeer);
+  EXPECT_GE(percent(), 90);
+  EXPECT_LE(percent(), 92);
+  EXPECT_EQ(put(kHonest, Origin::kClient), OpResult::kDone);
+  EXPECT_EQ(put(kFresh, Origin::kPeer), OpResult::kDone);
+}
+
 TEST_P(MessageStoreTest, AFullNodeKeepsRoomForOwners) {
   Make(/*capacity_bytes=*/4 * 1024 * 1024);
-  // A contact fills the node; strangers find no room before he does not.
-  const MailboxAddress pair =
-      *MailboxAddress::FromBytes("\x06" + std::string(32, 'p'));
-  PutRegistration registration = Registration('a');
-  registration.mailbox = pair;
-  ASSERT_THAT(Do(registration), IsOk());
+  // Contacts fill the node; strangers find no room before they do not.
   OpResult strangers = OpResult::kDone;
   OpResult contact = OpResult::kDone;
   uint64_t bytes_without_strangers = 0;
   for (int i = 0; contact == OpResult::kDone; ++i) {
     ASSERT_LT(i, 1000);
-    PutMessage message = Message(std::string(10'000, 'x') + absl::StrCat(i));
-    message.mailbox = pair;
-    message.ns = MailboxNamespace::kPairwise;
-    message.id = ComputeMessageId(pair, message.ns, message.payload);
-    const auto result = Do(message);
+    RegisterPair(i);
+    const auto result = Do(PairMessage(i, std::string(10'000, 'x')));
     ASSERT_THAT(result, IsOk());
     contact = *result;
     if (strangers != OpResult::kDone) continue;

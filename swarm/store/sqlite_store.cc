@@ -225,6 +225,7 @@ NodeSpace SqliteStore::Space() const {
   space.used_bytes =
       capacity_bytes_ > 0 ? used_bytes_.load() : index_.Totals().payload_bytes;
   space.median_mailbox_bytes = index_.MedianMailboxBytes();
+  space.fair_mailbox_bytes = FairMailboxBytes(space, index_);
   return space;
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "crypto/base/testing/status_matchers.h"
 #include "crypto/identity/account_keys.h"
+#include "crypto/sign/ed25519.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "swarm/auth/limits.h"
@@ -20,6 +22,7 @@
 #include "swarm/proto/peer.pb.h"
 #include "swarm/proto/storage.pb.h"
 #include "swarm/proto/storage_codec.h"
+#include "swarm/replication/coordinator.h"
 #include "swarm/replication/peer_methods.h"
 #include "swarm/testing/simulated_swarm.h"
 
@@ -68,6 +71,12 @@ class SwarmTest : public ::testing::Test {
     EXPECT_THAT(reply, IsOk());
     EXPECT_TRUE(reply.ok() && response.ParseFromString(*reply));
     return response;
+  }
+  // Of the mailbox's swarm, the first member of the inbox's.
+  bool IsMember(const MailboxAddress& mailbox) const {
+    const std::vector<int> members = swarm_.Members(mailbox);
+    return std::find(members.begin(), members.end(), members_[0]) !=
+           members.end();
   }
   static StatusCode CodeOf(const v1::ClientResponse& response) {
     return static_cast<StatusCode>(response.code());
@@ -525,6 +534,59 @@ TEST_F(SwarmTest, ALyingPeersReceiptIsNotPassedOn) {
   const v1::ClientResponse response = Ask(members_[0], Store("hello"));
   EXPECT_EQ(CodeOf(response), StatusCode::kUnavailable);
   EXPECT_THAT(response.receipts().receipts(), SizeIs(1));
+}
+
+TEST_F(SwarmTest, AMemberBusyWithStrangersStillServesContacts) {
+  // Inboxes of this member that are not so full that work is needed.
+  std::vector<std::string> inboxes;
+  while (inboxes.size() < 4) {
+    const AccountKeys account = AccountKeys::Generate(swarm_.random());
+    const MailboxAddress inbox = MailboxAddress::ForAccount(account.id());
+    if (!IsMember(inbox)) continue;
+    swarm_.Register(account);
+    inboxes.emplace_back(inbox.bytes());
+  }
+  const crypto::Ed25519PrivateKey read_key =
+      crypto::Ed25519PrivateKey::Generate(swarm_.random());
+  std::optional<crypto::Ed25519PrivateKey> write_key;
+  std::optional<MailboxAddress> pair;
+  do {
+    write_key.emplace(crypto::Ed25519PrivateKey::Generate(swarm_.random()));
+    pair =
+        MailboxAddress::ForPair(read_key.public_key(), write_key->public_key());
+  } while (!IsMember(*pair));
+  swarm_.Register(read_key, write_key->public_key());
+
+  std::map<v1::Refusal::Reason, size_t> strangers;
+  for (size_t i = 0; i < Coordinator::kMaxStrangersUnderWay + 20; ++i) {
+    v1::ClientRequest request = Store(absl::StrCat("stranger ", i));
+    request.mutable_store()->set_mailbox(inboxes[i % inboxes.size()]);
+    swarm_.Deliver(
+        swarm_.node(members_[0]).id, kStorage, request.SerializeAsString(),
+        [&](absl::StatusOr<std::string> reply) {
+          v1::ClientResponse response;
+          ASSERT_TRUE(reply.ok() && response.ParseFromString(*reply));
+          ++strangers[response.refusal().reason()];
+        });
+  }
+  v1::ClientRequest contact = Store("contact");
+  v1::StoreRequest& store = *contact.mutable_store();
+  store.set_mailbox(std::string(pair->bytes()));
+  store.set_ns(static_cast<uint32_t>(MailboxNamespace::kPairwise));
+  store.set_read_key(std::string(read_key.public_key().bytes()));
+  store.set_write_key(std::string(write_key->public_key().bytes()));
+  store.set_signature(std::string(
+      SignWrite(*write_key,
+                ComputeMessageId(*pair, MailboxNamespace::kPairwise, "contact"),
+                store.expiry_ms())
+          .bytes()));
+  EXPECT_EQ(CodeOf(Ask(members_[0], contact)), StatusCode::kOk);
+  swarm_.executor().RunFor(absl::Seconds(5));
+  EXPECT_EQ(strangers[v1::Refusal::REASON_UNSPECIFIED],
+            Coordinator::kMaxStrangersUnderWay);
+  EXPECT_EQ(strangers[v1::Refusal::BUSY], 20);
+  // That was for a moment.
+  EXPECT_EQ(CodeOf(Ask(members_[0], Store("later"))), StatusCode::kOk);
 }
 
 TEST_F(SwarmTest, NothingIsStoredForAMailboxThatNobodyHasRegistered) {

@@ -50,8 +50,9 @@ absl::Status Admit(const ValidWrite& write, const MailboxUsage& usage,
     const uint64_t fill = space.used_bytes * 100 / space.capacity_bytes;
     if (fill >= kNoMessagesPercent ||
         (stranger && fill >= kNoStrangersPercent) ||
-        (stranger && fill >= kCrowdedPercent &&
-         usage.bytes > space.median_mailbox_bytes)) {
+        (fill >= kCrowdedPercent &&
+         usage.bytes > (stranger ? space.median_mailbox_bytes
+                                 : space.fair_mailbox_bytes))) {
       return Full(Refusal::NODE_FULL, "this node is short of space");
     }
   }

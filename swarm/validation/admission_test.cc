@@ -130,6 +130,21 @@ TEST_F(AdmissionTest, AFullNodeClosesForStrangersFirst) {
   EXPECT_EQ(Pairwise(), Refusal::NODE_FULL);
 }
 
+TEST_F(AdmissionTest, ACrowdedNodeRefusesContactsWhoFillIt) {
+  space_ = {.used_bytes = 799,
+            .capacity_bytes = 1000,
+            .median_mailbox_bytes = 50,
+            .fair_mailbox_bytes = 200};
+  usage_.bytes = 201;
+  EXPECT_EQ(Pairwise(), kAdmitted);
+  space_.used_bytes = 800;
+  EXPECT_EQ(Pairwise(), Refusal::NODE_FULL);
+  usage_.bytes = 200;
+  EXPECT_EQ(Pairwise(), kAdmitted);
+  space_.used_bytes = 949;
+  EXPECT_EQ(Pairwise(), kAdmitted);
+}
+
 TEST_F(AdmissionTest, OwnersAlwaysGetThrough) {
   space_ = {.used_bytes = 1000, .capacity_bytes = 1000};
   usage_.registered_until_ms = 0;

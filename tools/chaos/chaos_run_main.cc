@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -36,14 +37,16 @@
 #include "tools/chaos/chaos_network.h"
 #include "tools/chaos/mail_load.h"
 #include "tools/chaos/nemesis.h"
+#include "tools/chaos/store_audit.h"
 
-ABSL_FLAG(uint64_t, messages, 1'000'000'000, "stop after this many messages");
+ABSL_FLAG(uint64_t, messages, 0,
+          "this many messages, or else the run has failed; 0: as many as go");
 ABSL_FLAG(absl::Duration, duration, absl::Seconds(40),
           "stop writing after this time at the latest");
 ABSL_FLAG(int, nodes, 9, "service nodes");
 ABSL_FLAG(int, swarm_size, 3, "members of a swarm");
 ABSL_FLAG(int, clients, 12, "clients, every second one in proxy mode");
-ABSL_FLAG(int, at_once, 8, "stores under way, of each client");
+ABSL_FLAG(int, at_once, 16, "stores under way, of each client");
 ABSL_FLAG(uint64_t, seed, 0, "of the faults; 0: a random one, printed");
 ABSL_FLAG(bool, faults, true, "false: only the load, for comparison");
 ABSL_FLAG(absl::Duration, shortest_fault, absl::Seconds(1), "of one fault");
@@ -51,7 +54,9 @@ ABSL_FLAG(absl::Duration, longest_fault, absl::Seconds(15), "of one fault");
 ABSL_FLAG(absl::Duration, pause, absl::Seconds(2), "between two faults");
 ABSL_FLAG(absl::Duration, patience, absl::Minutes(10),
           "for the last reading of all mailboxes");
-ABSL_FLAG(bool, wipe, false, "also empty disks: needs repair among members");
+ABSL_FLAG(bool, wipe, false, "also empty disks, one at a time");
+ABSL_FLAG(std::string, only, "", "only faults whose names contain this");
+ABSL_FLAG(std::string, commit, "", "what is tested, for the record");
 ABSL_FLAG(bool, require_all_faults, false,
           "fail when a kind of fault had to be skipped");
 ABSL_FLAG(std::string, bin_dir, "", "where the binaries are; beside this one");
@@ -64,7 +69,9 @@ using routing::SystemClock;
 constexpr absl::Duration kConnectLimit = absl::Seconds(30);
 constexpr absl::Duration kDrainLimit = absl::Seconds(90);
 constexpr absl::Duration kConvergenceLimit = absl::Seconds(90);
+constexpr absl::Duration kFillLimit = absl::Minutes(3);
 constexpr absl::Duration kProgressInterval = absl::Seconds(10);
+constexpr absl::Duration kHoldInterval = absl::Seconds(1);
 constexpr int kFinalTries = 6;
 
 std::string DefaultBinaries() {
@@ -93,12 +100,13 @@ struct Times {
   absl::Duration writing;
   absl::Duration draining;
   absl::Duration converging;
+  absl::Duration filling;
   absl::Duration reading;
 };
 
-bool PrintTable(const Verdict& verdict, const LoadFigures& figures,
+void PrintTable(const Verdict& verdict, const LoadFigures& figures,
                 const Times& times, const Nemesis& nemesis,
-                const ProxyCounters& proxy) {
+                const ProxyCounters& proxy, const StoreAudit& at_end) {
   std::printf("chaos_run: messages\n");
   Row("invoked", verdict.invoked);
   Row("acked", verdict.acked);
@@ -128,14 +136,24 @@ bool PrintTable(const Verdict& verdict, const LoadFigures& figures,
   Row("longest of one client", Time(figures.longest_silence_of_one));
   Row("healed -> all confirmed", Time(times.draining));
   Row("healed -> all nodes listed as running", Time(times.converging));
+  Row("healed -> all nodes hold all that they should", Time(times.filling));
   Row("reading everything", Time(times.reading));
+  std::printf("chaos_run: stores\n");
+  const StoreAudit& killed = nemesis.killed_stores();
+  Row("read whole, of processes just killed", killed.stores());
+  Row("read whole, at the end", at_end.stores());
+  Row("not read, of processes just killed", killed.unread());
+  MustBeZero("not read, at the end", at_end.unread());
+  MustBeZero("damaged", killed.damaged_stores() + at_end.damaged_stores());
+  MustBeZero("damaged messages",
+             killed.damaged_messages() + at_end.damaged_messages());
   std::printf("chaos_run: faults injected\n");
-  int total = 0;
   for (const auto& [name, count] : nemesis.injected()) {
     Row(name.c_str(), static_cast<uint64_t>(count));
-    total += count;
   }
-  Row("all", static_cast<uint64_t>(total));
+  Row("all", static_cast<uint64_t>(nemesis.total()));
+  Row("put off, because a node was being filled",
+      static_cast<uint64_t>(nemesis.put_off()));
   std::printf("chaos_run: faults skipped%s\n",
               nemesis.skipped().empty() ? ": none" : "");
   for (const auto& [name, skipped] : nemesis.skipped()) {
@@ -156,7 +174,40 @@ bool PrintTable(const Verdict& verdict, const LoadFigures& figures,
       absl::StrCat(proxy.delayed, " / ", proxy.lost, " / ", proxy.throttled));
   Row("directions cut", proxy.blackholed);
   Row("MiB carried", proxy.bytes >> 20);
-  return verdict.violations() == 0 && verdict.unknown == 0;
+}
+
+// What is kept of a run.
+void PrintRecord(uint64_t seed, const Verdict& verdict, const Times& times,
+                 const Nemesis& nemesis, const StoreAudit& at_end) {
+  std::string faults;
+  for (const auto& [name, count] : nemesis.injected()) {
+    absl::StrAppend(&faults, faults.empty() ? "" : ", ", name, " ", count);
+  }
+  std::string skipped;
+  for (const auto& [name, skip] : nemesis.skipped()) {
+    absl::StrAppend(&skipped, skipped.empty() ? "" : ", ", name, " ",
+                    skip.times);
+  }
+  const std::string commit = absl::GetFlag(FLAGS_commit);
+  std::printf("chaos_run: record\n");
+  const auto line = [](const char* name, const std::string& value) {
+    std::printf("  | %-18s | %s |\n", name, value.c_str());
+  };
+  line("date", absl::FormatTime("%Y-%m-%d %H:%M UTC", SystemClock().Now(),
+                                absl::UTCTimeZone()));
+  line("commit", commit.empty() ? "not said" : commit);
+  line("seed", absl::StrCat(seed));
+  line("time of writing", Time(times.writing));
+  line("acked", absl::StrCat(verdict.acked));
+  line("lost", absl::StrCat(verdict.lost));
+  line("duplicated", absl::StrCat(verdict.doubled));
+  line("phantom", absl::StrCat(verdict.phantom));
+  line("other violations", absl::StrCat(verdict.violations() - verdict.lost -
+                                        verdict.doubled - verdict.phantom));
+  line("damaged stores", absl::StrCat(nemesis.killed_stores().damaged_stores() +
+                                      at_end.damaged_stores()));
+  line("faults", absl::StrCat(nemesis.total(), ": ", faults));
+  line("faults skipped", skipped.empty() ? "none" : skipped);
 }
 
 // False when something was violated.
@@ -191,7 +242,9 @@ absl::StatusOr<bool> Run(const std::string& folder) {
   MailLoadOptions load_options;
   load_options.clients = absl::GetFlag(FLAGS_clients);
   load_options.at_once = absl::GetFlag(FLAGS_at_once);
-  load_options.messages = absl::GetFlag(FLAGS_messages);
+  const uint64_t wanted = absl::GetFlag(FLAGS_messages);
+  load_options.messages =
+      wanted == 0 ? std::numeric_limits<uint64_t>::max() : wanted;
   ASSIGN_OR_RETURN(const routing::NetworkConfig config, network->Config());
   MailLoad load(load_options, config, SystemClock(), loop,
                 crypto::SystemRandom(), chance);
@@ -200,21 +253,42 @@ absl::StatusOr<bool> Run(const std::string& folder) {
   std::fflush(stdout);
 
   const absl::Time started = SystemClock().Now();
+  // Nanoseconds; read on the thread of the faults.
+  std::atomic<int64_t> all_held_at = std::numeric_limits<int64_t>::min();
+  std::function<void()> look = [&] {
+    const absl::Time asked = SystemClock().Now();
+    load.AskWhetherAllHold(network->nodes(), [&, asked](bool all) {
+      if (all) all_held_at = absl::ToUnixNanos(asked);
+      loop.RunAfter(kHoldInterval, look);
+    });
+  };
+  look();
+
+  Nemesis nemesis(
+      {.seed = seed,
+       .shortest_fault = absl::GetFlag(FLAGS_shortest_fault),
+       .longest_fault = absl::GetFlag(FLAGS_longest_fault),
+       .pause = absl::GetFlag(FLAGS_pause),
+       .wipe = absl::GetFlag(FLAGS_wipe),
+       .only = absl::GetFlag(FLAGS_only),
+       .all_held_at =
+           [&all_held_at] { return absl::FromUnixNanos(all_held_at.load()); }},
+      *network, SystemClock(), network_loop);
+  uint64_t told = 0;
   std::function<void()> tell = [&] {
-    std::printf("chaos_run: %4.0f s  %llu acked\n",
+    const uint64_t acked = load.history().acked();
+    std::printf("chaos_run: %4.0f s  %llu%s acked, %.0f/s; %d faults, now %s\n",
                 absl::ToDoubleSeconds(SystemClock().Now() - started),
-                static_cast<unsigned long long>(load.history().acked()));
+                static_cast<unsigned long long>(acked),
+                wanted == 0 ? "" : absl::StrCat(" of ", wanted).c_str(),
+                static_cast<double>(acked - told) /
+                    absl::ToDoubleSeconds(kProgressInterval),
+                nemesis.total(), nemesis.current().c_str());
     std::fflush(stdout);
+    told = acked;
     loop.RunAfter(kProgressInterval, tell);
   };
   loop.RunAfter(kProgressInterval, tell);
-
-  Nemesis nemesis({.seed = seed,
-                   .shortest_fault = absl::GetFlag(FLAGS_shortest_fault),
-                   .longest_fault = absl::GetFlag(FLAGS_longest_fault),
-                   .pause = absl::GetFlag(FLAGS_pause),
-                   .wipe = absl::GetFlag(FLAGS_wipe)},
-                  *network, network_loop);
   std::atomic<bool> go_on = absl::GetFlag(FLAGS_faults);
   std::atomic<bool> healed = false;
   std::thread nemesis_thread([&] {
@@ -248,13 +322,35 @@ absl::StatusOr<bool> Run(const std::string& folder) {
   loop.RunUntil([&] { return load.RunningStorageNodes() >= network->nodes(); },
                 kConvergenceLimit);
   times.converging = times.draining + lap();
+  const int64_t healed_at = absl::ToUnixNanos(since);
+  if (!loop.RunUntil([&] { return all_held_at.load() > healed_at; },
+                     kFillLimit)) {
+    std::printf("chaos_run: some node does not hold all that it should\n");
+  }
+  times.filling = times.converging + lap();
   std::printf("chaos_run: reading every mailbox\n");
   std::fflush(stdout);
   load.ReadEverything(kFinalTries, absl::GetFlag(FLAGS_patience));
   times.reading = lap();
 
-  bool good = PrintTable(load.history().Judge(), load.figures(), times, nemesis,
-                         network->proxy().counters());
+  const Verdict verdict = load.history().Judge();
+  RETURN_IF_ERROR(network->localnet().Down());
+  StoreAudit at_end;
+  for (int i = 1; i <= network->nodes(); ++i) {
+    at_end.Look(network->FolderOf(ChaosNetwork::Storage(i)));
+  }
+  PrintTable(verdict, load.figures(), times, nemesis,
+             network->proxy().counters(), at_end);
+  PrintRecord(seed, verdict, times, nemesis, at_end);
+  StoreAudit all = nemesis.killed_stores();
+  all.Add(at_end);
+  bool good = verdict.violations() == 0 && verdict.unknown == 0 &&
+              all.damaged_stores() + all.damaged_messages() == 0 &&
+              at_end.unread() == 0;
+  if (verdict.invoked < wanted) {
+    std::printf("chaos_run: --duration ended before all were written\n");
+    good = false;
+  }
   if (absl::GetFlag(FLAGS_require_all_faults) && !nemesis.skipped().empty()) {
     std::printf("chaos_run: faults were skipped, and none may be\n");
     good = false;

@@ -3,6 +3,7 @@
 //
 // Exit status: 0 every bar is met, 1 one is not.
 
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,12 +25,10 @@
 #include "absl/flags/usage.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/numbers.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
-#include "absl/strings/strip.h"
 #include "absl/time/time.h"
 #include "crypto/base/status_macros.h"
 #include "crypto/random/system_random.h"
@@ -38,15 +37,19 @@
 #include "routing/runtime/network_config.h"
 #include "routing/runtime/process.h"
 #include "routing/runtime/system_clock.h"
-#include "tools/chaos/flood_load.h"
+#include "tools/chaos/flood_contacts.h"
+#include "tools/chaos/flood_exchange.h"
+#include "tools/chaos/process_usage.h"
 #include "tools/localnet/localnet.h"
 #include "tools/localnet/process_table.h"
 
-ABSL_FLAG(int, minutes, 1, "how long the flood lasts");
-ABSL_FLAG(absl::Duration, calm, absl::Seconds(20), "before it");
+ABSL_FLAG(double, minutes, 1, "how long the flood lasts");
+ABSL_FLAG(absl::Duration, calm, absl::Seconds(60), "before it");
 ABSL_FLAG(int, nodes, 8, "service nodes");
-ABSL_FLAG(int, attackers, 50, "who send all they can");
-ABSL_FLAG(int, attacker_at_once, 2, "requests under way, of each attacker");
+ABSL_FLAG(int, capacity_mib, 192, "what messages may take of each node's disk");
+ABSL_FLAG(int, attackers, 50, "all kinds in turn");
+ABSL_FLAG(double, attack_rate, 2, "requests of each attacker in a second");
+ABSL_FLAG(int, attack_at_once, 8, "unanswered requests of each attacker");
 ABSL_FLAG(int, contacts, 8, "who exchange messages");
 ABSL_FLAG(absl::Duration, contact_interval, absl::Milliseconds(500),
           "between two messages of one contact");
@@ -56,15 +59,20 @@ ABSL_FLAG(std::string, bin_dir, "", "where the binaries are; beside this one");
 namespace messenger::chaos {
 namespace {
 
+using routing::SteadyClock;
 using routing::SystemClock;
 
 constexpr double kLeastSuccess = 0.999;
 constexpr double kMostSlowdown = 2;
 constexpr uint64_t kMostRssMib = 512;
-// What storage nodes of a localnet would fill of a disk: no limit is set, so
-// the flood's own bytes and their index are the measure.
-constexpr uint64_t kMostDiskMib = 1024;
+// What a storage node's folder has besides the capacity: the write-ahead log,
+// which is taken over every 32 MiB and may be in use while it is, and keys.
+constexpr uint64_t kLogMib = 64;
 constexpr absl::Duration kSampleInterval = absl::Seconds(1);
+constexpr absl::Duration kAttackersPatience = absl::Seconds(60);
+// More than one turn of reading.
+constexpr absl::Duration kReadingPatience = absl::Seconds(60);
+constexpr char kAttackers[] = "attackers";
 
 std::string DefaultBinaries() {
   char path[PATH_MAX];
@@ -84,19 +92,6 @@ double Percentile(std::vector<double> values, double share) {
       static_cast<size_t>(share * static_cast<double>(values.size())))];
 }
 
-uint64_t RssMib(pid_t pid) {
-  const auto status = routing::ReadFile(absl::StrCat("/proc/", pid, "/status"));
-  if (!status.ok()) return 0;
-  for (absl::string_view line : absl::StrSplit(*status, '\n')) {
-    if (!absl::ConsumePrefix(&line, "VmRSS:")) continue;
-    const std::vector<absl::string_view> words =
-        absl::StrSplit(line, absl::ByAnyChar(" \t"), absl::SkipEmpty());
-    uint64_t kib = 0;
-    if (!words.empty() && absl::SimpleAtoi(words[0], &kib)) return kib >> 10;
-  }
-  return 0;
-}
-
 uint64_t FolderMib(const std::string& folder) {
   uint64_t bytes = 0;
   std::error_code error;
@@ -108,17 +103,17 @@ uint64_t FolderMib(const std::string& folder) {
 }
 
 std::string Milliseconds(double seconds) {
-  return absl::StrFormat("%.0f ms", seconds * 1e3);
+  return absl::StrFormat("%.1f ms", seconds * 1e3);
 }
 
 class Table {
  public:
   void Figure(absl::string_view name, const std::string& value) {
-    std::printf("  %-44s %16s\n", std::string(name).c_str(), value.c_str());
+    std::printf("  %-44s %20s\n", std::string(name).c_str(), value.c_str());
   }
   void Bar(absl::string_view name, const std::string& value,
            const std::string& bar, bool met) {
-    std::printf("  %-44s %16s  bar %s: %s\n", std::string(name).c_str(),
+    std::printf("  %-44s %20s  bar %s: %s\n", std::string(name).c_str(),
                 value.c_str(), bar.c_str(), met ? "met" : "NOT MET");
     all_met_ = all_met_ && met;
   }
@@ -128,95 +123,271 @@ class Table {
   bool all_met_ = true;
 };
 
+// What the processes of the network, and those beside it, took.
+class Usage final {
+ public:
+  // `network` and `beside` must outlive it.
+  Usage(const localnet::Localnet& network, const localnet::ProcessTable& beside)
+      : network_(network), beside_(beside) {}
+
+  // Sees to the most memory and the most disk.
+  void Sample(const std::map<std::string, std::string>& folders) {
+    for (const localnet::Process& process : network_.processes()) {
+      uint64_t& most = most_rss_mib_[process.name];
+      most = std::max(most, ResidentBytes(process.pid) >> 20);
+    }
+    for (const auto& [name, folder] : folders) {
+      uint64_t& most = most_disk_mib_[name];
+      most = std::max(most, FolderMib(folder));
+    }
+  }
+  // Processors used since the last call, by the part that used them.
+  std::map<std::string, double> Cores() {
+    std::map<std::string, absl::Duration> now;
+    for (const localnet::Process& process : network_.processes()) {
+      now[PartOf(process.name)] += ProcessorTime(process.pid);
+    }
+    for (const localnet::Process& process : beside_.processes()) {
+      now[process.name] += ProcessorTime(process.pid);
+    }
+    now["contacts"] = ProcessorTime(getpid());
+    now["whole machine"] = MachineProcessorTime();
+    const absl::Time at = SteadyClock().Now();
+    std::map<std::string, double> cores;
+    for (const auto& [part, time] : now) {
+      cores[part] = absl::FDivDuration(time - last_[part], at - last_at_);
+    }
+    last_ = now;
+    last_at_ = at;
+    return cores;
+  }
+
+  const std::map<std::string, uint64_t>& most_rss_mib() const {
+    return most_rss_mib_;
+  }
+  const std::map<std::string, uint64_t>& most_disk_mib() const {
+    return most_disk_mib_;
+  }
+
+ private:
+  // "routers" of "node-3-router".
+  static std::string PartOf(const std::string& name) {
+    if (absl::EndsWith(name, "-router")) return "routers";
+    return absl::EndsWith(name, "-storage") ? "storage nodes" : "authorities";
+  }
+
+  const localnet::Localnet& network_;
+  const localnet::ProcessTable& beside_;
+  std::map<std::string, uint64_t> most_rss_mib_;
+  std::map<std::string, uint64_t> most_disk_mib_;
+  std::map<std::string, absl::Duration> last_;
+  absl::Time last_at_ = SteadyClock().Now();
+};
+
+// The process of the attackers.
+class Attack final {
+ public:
+  // All references must outlive it. `folder` exists.
+  Attack(std::string folder, routing::EventLoop& loop)
+      : folder_(std::move(folder)), loop_(loop), table_(Path("processes")) {}
+  ~Attack() { table_.StopAll(absl::Seconds(5)); }
+
+  const localnet::ProcessTable& table() const { return table_; }
+
+  // Returns when they have begun.
+  absl::Status Start(const std::string& binaries,
+                     const std::string& network_file,
+                     const std::vector<FloodTarget>& targets) {
+    RETURN_IF_ERROR(
+        routing::WriteFileAtomically(Path("targets"), TargetsToText(targets)));
+    RETURN_IF_ERROR(table_.Start(
+        kAttackers,
+        {absl::StrCat(binaries, "/tools/chaos/flood_attack"),
+         absl::StrCat("--network-file=", network_file),
+         absl::StrCat("--targets-file=", Path("targets")),
+         absl::StrCat("--started-file=", Path("started")),
+         absl::StrCat("--report-file=", Path("report")),
+         absl::StrCat("--attackers=", absl::GetFlag(FLAGS_attackers)),
+         absl::StrCat("--rate=", absl::GetFlag(FLAGS_attack_rate)),
+         absl::StrCat("--at-once=", absl::GetFlag(FLAGS_attack_at_once))},
+        Path("log")));
+    return Await([this] { return Exists("started"); });
+  }
+
+  absl::StatusOr<AttackReport> End() {
+    const localnet::Process& process = table_.processes().front();
+    RETURN_IF_ERROR(localnet::ProcessTable::Signal(process, SIGTERM));
+    RETURN_IF_ERROR(Await([this] { return Exists("report"); }));
+    ASSIGN_OR_RETURN(const std::string text,
+                     routing::ReadFile(Path("report"), 1 << 20));
+    return ReportFromText(text);
+  }
+
+ private:
+  std::string Path(absl::string_view name) const {
+    return absl::StrCat(folder_, "/", name);
+  }
+  bool Exists(absl::string_view name) const {
+    std::error_code error;
+    return std::filesystem::exists(Path(name), error);
+  }
+  absl::Status Await(const std::function<bool()>& there) {
+    const bool came = loop_.RunUntil(
+        [&] {
+          if (there()) return true;
+          loop_.RunAfter(absl::Milliseconds(50), [] {});
+          return false;
+        },
+        kAttackersPatience);
+    if (came) return absl::OkStatus();
+    const auto log = routing::ReadFile(Path("log"), 1 << 20);
+    return absl::UnavailableError(
+        absl::StrCat("no attackers: ", log.ok() ? *log : ""));
+  }
+
+  const std::string folder_;
+  routing::EventLoop& loop_;
+  localnet::ProcessTable table_;
+};
+
 void PrintContacts(const ContactFigures& calm, const ContactFigures& flood,
-                   Table& table) {
+                   uint64_t missing, uint64_t cleared, Table& table) {
   const double p99_calm = Percentile(calm.latencies, 0.99);
   const double p99_flood = Percentile(flood.latencies, 0.99);
+  const double ratio = p99_calm > 0 ? p99_flood / p99_calm : 0;
   std::printf("flood_run: contacts\n");
   table.Figure("calm: sent / confirmed",
                absl::StrCat(calm.sent, " / ", calm.confirmed));
-  table.Figure("calm: p50 / p99",
-               absl::StrCat(Milliseconds(Percentile(calm.latencies, 0.5)),
-                            " / ", Milliseconds(p99_calm)));
+  table.Figure("calm: p50", Milliseconds(Percentile(calm.latencies, 0.5)));
+  table.Figure("calm: p99", Milliseconds(p99_calm));
   table.Figure("flood: sent / confirmed",
                absl::StrCat(flood.sent, " / ", flood.confirmed));
+  table.Figure("flood: p50", Milliseconds(Percentile(flood.latencies, 0.5)));
+  table.Figure("flood: p99", Milliseconds(p99_flood));
+  table.Bar("flood p99 / calm p99", absl::StrFormat("%.2f", ratio), "<= 2",
+            !flood.latencies.empty() && ratio <= kMostSlowdown);
   table.Bar("flood: success", absl::StrFormat("%.2f %%", 100 * flood.success()),
             ">= 99.9 %", flood.success() >= kLeastSuccess);
-  table.Figure("flood: p50", Milliseconds(Percentile(flood.latencies, 0.5)));
-  table.Bar(
-      "flood: p99", Milliseconds(p99_flood),
-      absl::StrCat("<= 2 x calm = ", Milliseconds(kMostSlowdown * p99_calm)),
-      !flood.latencies.empty() && p99_flood <= kMostSlowdown * p99_calm);
+  table.Bar("confirmed, and not read by their readers", absl::StrCat(missing),
+            "0", missing == 0);
+  table.Figure("messages of strangers cleared away", absl::StrCat(cleared));
+}
+
+void PrintAttack(const AttackReport& report, double seconds, Table& table) {
+  uint64_t all = 0;
+  for (const auto& [kind, figures] : report) all += figures.tried;
+  std::printf("flood_run: attackers\n");
+  table.Figure("offered",
+               absl::StrFormat("%d x %g/s", absl::GetFlag(FLAGS_attackers),
+                               absl::GetFlag(FLAGS_attack_rate)));
+  table.Figure("tried, all", absl::StrFormat("%.0f/s", all / seconds));
+  for (const auto& [kind, figures] : report) {
+    table.Figure(kind, absl::StrCat(figures.tried, " tried"));
+    if (figures.withheld > 0) {
+      table.Figure("  held back: too many unanswered",
+                   absl::StrCat(figures.withheld));
+    }
+    for (const auto& [answer, count] : figures.answers) {
+      table.Figure(absl::StrCat("  ", answer),
+                   answer == AttackFigures::kAccepted
+                       ? absl::StrFormat("%d, %.1f MiB", count,
+                                         figures.accepted_bytes / 1048576.0)
+                       : absl::StrCat(count));
+    }
+  }
+}
+
+void PrintUsage(const Usage& usage, const std::map<std::string, double>& calm,
+                const std::map<std::string, double>& flood, Table& table) {
+  std::printf("flood_run: processors in use, calm / flood\n");
+  for (const auto& [part, cores] : flood) {
+    const auto before = calm.find(part);
+    table.Figure(part, absl::StrFormat(
+                           "%.2f / %.2f",
+                           before == calm.end() ? 0 : before->second, cores));
+  }
+  std::printf("flood_run: memory and disk at most\n");
+  for (const auto& [name, mib] : usage.most_rss_mib()) {
+    table.Bar(absl::StrCat("RSS ", name), absl::StrCat(mib, " MiB"),
+              absl::StrCat("<= ", kMostRssMib, " MiB"),
+              mib > 0 && mib <= kMostRssMib);
+  }
+  const auto capacity =
+      static_cast<uint64_t>(absl::GetFlag(FLAGS_capacity_mib));
+  for (const auto& [name, mib] : usage.most_disk_mib()) {
+    table.Bar(absl::StrCat("disk ", name), absl::StrCat(mib, " MiB"),
+              absl::StrCat("<= ", capacity, " + ", kLogMib, " MiB"),
+              mib <= capacity + kLogMib);
+  }
 }
 
 // False when a bar is not met.
 absl::StatusOr<bool> Run(const std::string& folder) {
-  routing::EventLoop loop(SystemClock());
+  routing::EventLoop loop(SteadyClock());
   routing::StopOnSignal stop_on_signal(loop);
   routing::RaiseFileLimit();
+  if (absl::GetFlag(FLAGS_attack_rate) <= 0) {
+    return absl::InvalidArgumentError("--attack-rate must be above 0");
+  }
   localnet::LocalnetOptions options;
   options.folder = folder + "/network";
   options.binaries = absl::GetFlag(FLAGS_bin_dir).empty()
                          ? DefaultBinaries()
                          : absl::GetFlag(FLAGS_bin_dir);
   options.nodes = absl::GetFlag(FLAGS_nodes);
+  options.capacity_mib = absl::GetFlag(FLAGS_capacity_mib);
   localnet::Localnet network(options, SystemClock(), crypto::SystemRandom(),
                              loop);
   RETURN_IF_ERROR(network.Up());
   const absl::Cleanup down = [&] { network.Down().IgnoreError(); };
 
-  ASSIGN_OR_RETURN(const std::string text,
-                   routing::ReadFile(options.folder + "/network.txtpb"));
+  const std::string network_file = options.folder + "/network.txtpb";
+  ASSIGN_OR_RETURN(const std::string text, routing::ReadFile(network_file));
   ASSIGN_OR_RETURN(const routing::NetworkConfig config,
                    routing::NetworkConfig::Parse(text));
-  FloodLoad load({.contacts = absl::GetFlag(FLAGS_contacts),
-                  .contact_interval = absl::GetFlag(FLAGS_contact_interval),
-                  .attackers = absl::GetFlag(FLAGS_attackers),
-                  .attacker_at_once = absl::GetFlag(FLAGS_attacker_at_once)},
-                 config, SystemClock(), loop, crypto::SystemRandom());
-  RETURN_IF_ERROR(load.Start(absl::Seconds(60)));
+  FloodContacts contacts({.contacts = absl::GetFlag(FLAGS_contacts),
+                          .interval = absl::GetFlag(FLAGS_contact_interval)},
+                         config, SystemClock(), loop, crypto::SystemRandom());
+  RETURN_IF_ERROR(contacts.Start(absl::Seconds(60)));
 
-  // Opens the links between the relays.
-  load.Contacts(absl::Seconds(5));
-  std::printf("flood_run: calm\n");
-  std::fflush(stdout);
-  const ContactFigures calm = load.Contacts(absl::GetFlag(FLAGS_calm));
-
-  std::map<std::string, uint64_t> most_rss;
+  Attack attack(folder, loop);
+  Usage usage(network, attack.table());
+  std::map<std::string, std::string> storage_folders;
+  for (int i = 1; i <= options.nodes; ++i) {
+    storage_folders[absl::StrCat("node-", i, "-storage")] =
+        absl::StrCat(options.folder, "/node-", i, "/storage");
+  }
   std::function<void()> sample = [&] {
-    for (const localnet::Process& process : network.processes()) {
-      uint64_t& most = most_rss[process.name];
-      most = std::max(most, RssMib(process.pid));
-    }
+    usage.Sample(storage_folders);
     loop.RunAfter(kSampleInterval, sample);
   };
   sample();
+
+  // Opens the links between the relays.
+  contacts.Write(absl::Seconds(5));
+  usage.Cores();
+  std::printf("flood_run: calm\n");
+  std::fflush(stdout);
+  const ContactFigures calm = contacts.Write(absl::GetFlag(FLAGS_calm));
+  const std::map<std::string, double> calm_cores = usage.Cores();
+
+  RETURN_IF_ERROR(
+      attack.Start(options.binaries, network_file, contacts.Targets()));
+  usage.Cores();
   std::printf("flood_run: flood\n");
   std::fflush(stdout);
-  load.BeginAttack();
+  const absl::Time began = SteadyClock().Now();
   const ContactFigures flood =
-      load.Contacts(absl::Minutes(absl::GetFlag(FLAGS_minutes)));
-  load.EndAttack();
+      contacts.Write(absl::Minutes(1) * absl::GetFlag(FLAGS_minutes));
+  const std::map<std::string, double> flood_cores = usage.Cores();
+  const double seconds = absl::ToDoubleSeconds(SteadyClock().Now() - began);
+  ASSIGN_OR_RETURN(const AttackReport report, attack.End());
+  const uint64_t missing = contacts.Missing(kReadingPatience);
 
   Table table;
-  PrintContacts(calm, flood, table);
-  std::printf("flood_run: attackers\n");
-  for (const AttackFigures& attack : load.attacks()) {
-    table.Figure(attack.name,
-                 absl::StrCat(attack.accepted, " of ", attack.tried, ", ",
-                              attack.accepted_bytes >> 20, " MiB"));
-  }
-  std::printf("flood_run: memory at most, and disk\n");
-  for (const auto& [name, mib] : most_rss) {
-    table.Bar(absl::StrCat("RSS ", name), absl::StrCat(mib, " MiB"),
-              "<= 512 MiB", mib > 0 && mib <= kMostRssMib);
-  }
-  for (int i = 1; i <= options.nodes; ++i) {
-    const uint64_t mib =
-        FolderMib(absl::StrCat(options.folder, "/node-", i, "/storage"));
-    table.Bar(absl::StrCat("disk node-", i, "-storage"),
-              absl::StrCat(mib, " MiB"), "<= 1024 MiB", mib <= kMostDiskMib);
-  }
+  PrintAttack(report, seconds, table);
+  PrintUsage(usage, calm_cores, flood_cores, table);
+  PrintContacts(calm, flood, missing, contacts.cleared(), table);
   for (const localnet::Process& process : network.processes()) {
     if (!localnet::ProcessTable::IsAlive(process)) {
       table.Bar(process.name, "gone", "alive", false);

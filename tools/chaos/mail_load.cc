@@ -7,10 +7,13 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
+#include "client/remote/onion_requester.h"
 #include "client/remote/swarm_client_options.h"
 #include "crypto/base/status_macros.h"
 #include "routing/directory/consensus.h"
+#include "routing/endpoint/endpoint_handler.h"
 #include "swarm/auth/limits.h"
+#include "swarm/proto/storage.pb.h"
 
 namespace messenger::chaos {
 namespace {
@@ -24,6 +27,7 @@ constexpr uint64_t kMessagesOfAnInbox = 150;
 // Long enough that nothing expires in a run.
 constexpr absl::Duration kLife = absl::Hours(48);
 constexpr absl::Duration kDirectoryInterval = absl::Seconds(4);
+constexpr absl::Duration kTimeTimeout = absl::Seconds(4);
 constexpr absl::Duration kReadPause = absl::Milliseconds(300);
 
 // Less patient than people: a run has many members to try and little time.
@@ -325,7 +329,7 @@ void MailLoad::StopWriting() {
   writing_ = false;
 }
 
-int MailLoad::RunningStorageNodes() {
+std::shared_ptr<const routing::Consensus> MailLoad::NewestDirectory() const {
   std::shared_ptr<const routing::Consensus> newest;
   for (const auto& client : clients_) {
     const auto consensus = client->mail->directory().holder().current();
@@ -334,12 +338,50 @@ int MailLoad::RunningStorageNodes() {
       newest = consensus;
     }
   }
+  return newest;
+}
+
+int MailLoad::RunningStorageNodes() {
+  const auto newest = NewestDirectory();
   if (newest == nullptr) return 0;
   int running = 0;
   for (const routing::NodeRecord& node : newest->nodes()) {
     if (node.running && node.storage_role) ++running;
   }
   return running;
+}
+
+void MailLoad::AskWhetherAllHold(int nodes, std::function<void(bool)> done) {
+  struct Answers {
+    int outstanding = 0;
+    int hold = 0;
+    int others = 0;
+  };
+  auto answers = std::make_shared<Answers>();
+  const auto directory = NewestDirectory();
+  if (directory == nullptr || clients_.empty()) return done(false);
+  swarm::v1::ClientRequest request;
+  request.mutable_time();
+  for (const routing::NodeRecord& node : directory->nodes()) {
+    if (!node.storage_role) continue;
+    ++answers->outstanding;
+    clients_[keys_.Uniform(clients_.size())]->mail->requester().Send(
+        {.destination = node.id,
+         .swarm = {node.id},
+         .service = routing::kSwarmStorageService,
+         .bytes = request.SerializeAsString(),
+         .timeout = kTimeTimeout},
+        [answers, nodes, done](absl::StatusOr<std::string> reply,
+                               const client::RequestRoute&) {
+          swarm::v1::ClientResponse response;
+          const bool holds = reply.ok() && response.ParseFromString(*reply) &&
+                             response.has_time() && !response.time().filling();
+          ++(holds ? answers->hold : answers->others);
+          if (--answers->outstanding > 0) return;
+          done(answers->hold >= nodes && answers->others == 0);
+        });
+  }
+  if (answers->outstanding == 0) done(false);
 }
 
 void MailLoad::ReadToEnd(size_t client, MailboxNumber mailbox,

@@ -82,6 +82,10 @@ class MailLoad final {
   // Storage nodes that run by the newest directory of any client.
   int RunningStorageNodes();
 
+  // Asks every storage node of the newest directory whether it holds all that
+  // it should; `done` is told whether `nodes` of them say so, and no other.
+  void AskWhetherAllHold(int nodes, std::function<void(bool)> done);
+
   // Gives up what is not confirmed, then reads every mailbox anew, until all
   // its members have listed it whole or `tries` readings are done.
   void ReadEverything(int tries, absl::Duration limit);
@@ -97,6 +101,7 @@ class MailLoad final {
   struct Client;
   struct Outgoing;
 
+  std::shared_ptr<const routing::Consensus> NewestDirectory() const;
   absl::Status Connect(absl::Duration limit);
   // The one place where mailboxes come from; `done` runs later, on the loop.
   void MakeMailbox(swarm::MailboxNamespace ns, size_t reader,

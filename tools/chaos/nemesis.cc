@@ -26,12 +26,19 @@ using ::messenger::localnet::ProcessTable;
 
 // A full disk has less room than this: not enough for a transaction.
 constexpr uint64_t kSmallestStep = 16 * 1024;
+// How long to wait for nodes that are being filled before something else comes.
+constexpr absl::Duration kFillPatience = absl::Seconds(10);
+constexpr absl::Duration kFillPoll = absl::Milliseconds(200);
 
 }  // namespace
 
 Nemesis::Nemesis(const NemesisOptions& options, ChaosNetwork& network,
-                 routing::EventLoop& loop)
-    : options_(options), network_(network), loop_(loop), random_(options.seed) {
+                 const routing::Clock& clock, routing::EventLoop& loop)
+    : options_(options),
+      network_(network),
+      clock_(clock),
+      loop_(loop),
+      random_(options.seed) {
   MakeKinds();
 }
 
@@ -102,10 +109,19 @@ void Nemesis::MakeKinds() {
   if (options_.wipe) {
     kinds_.push_back({"wipe storage", 1, [this] { return Wipe(); }});
   }
+  std::erase_if(kinds_, [this](const Kind& kind) {
+    return !absl::StrContains(kind.name, options_.only);
+  });
+}
+
+std::string Nemesis::current() const {
+  absl::MutexLock lock(&mutex_);
+  return current_;
 }
 
 void Nemesis::Run(absl::FunctionRef<bool()> go_on) {
   // Every kind comes once before any comes as often as its weight says.
+  if (kinds_.empty()) return;
   std::vector<const Kind*> deck;
   bool first_round = true;
   while (go_on()) {
@@ -126,9 +142,18 @@ void Nemesis::Run(absl::FunctionRef<bool()> go_on) {
 }
 
 void Nemesis::Inject(const Kind& kind) {
+  const auto tell = [this](const std::string& what) {
+    absl::MutexLock lock(&mutex_);
+    current_ = what;
+  };
+  tell(kind.name);
   const absl::Status status = kind.fault();
+  tell("none");
   if (status.ok()) {
+    ++total_;
     ++injected_[kind.name];
+  } else if (absl::IsCancelled(status)) {
+    ++put_off_;
   } else {
     Skipped& skipped = skipped_[kind.name];
     ++skipped.times;
@@ -182,6 +207,12 @@ absl::Status Nemesis::KillFor(const std::vector<std::string>& names) {
     }
   }
   Wait(Lasting());
+  for (const std::string& name : names) {
+    if (!absl::EndsWith(name, "-storage")) continue;
+    // One of them: reading takes its time, and the rest is to go on.
+    killed_stores_.Look(network_.FolderOf(name));
+    break;
+  }
   for (const std::string& name : names) {
     const absl::Status status = network_.localnet().Restart(name);
     if (!status.ok()) return status;
@@ -293,7 +324,15 @@ absl::Status Nemesis::LimitFiles() {
 }
 
 absl::Status Nemesis::Wipe() {
+  // Drawn also where it is put off: the plan stays the same.
   const std::string name = ChaosNetwork::Storage(AnyNode());
+  const absl::Duration lasting = Lasting();
+  for (const absl::Time began = clock_.Now(); options_.all_held_at() < began;) {
+    if (clock_.Now() > began + kFillPatience) {
+      return absl::CancelledError("some node is being filled");
+    }
+    Wait(kFillPoll);
+  }
   absl::Status status = network_.localnet().Kill(name);
   if (!status.ok()) return status;
   const std::string folder = network_.FolderOf(name);
@@ -306,7 +345,7 @@ absl::Status Nemesis::Wipe() {
     }
   }
   closedir(files);
-  Wait(Lasting());
+  Wait(lasting);
   return network_.localnet().Restart(name);
 }
 

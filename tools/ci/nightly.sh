@@ -17,8 +17,8 @@ done
 echo "== 200,000 messages under faults, then a flood"
 if bazel build --config=opt //tools/chaos:chaos_run //tools/chaos:flood_run; then
   bin=$(bazel info --config=opt bazel-bin 2>/dev/null)
-  "$bin/tools/chaos/chaos_run" --messages=200000 --duration=2h \
-    --require-all-faults || failed=$((failed + 1))
+  "$bin/tools/chaos/chaos_run" --messages=200000 --duration=2h --wipe \
+    --commit="$(git rev-parse --short HEAD)" --require-all-faults || failed=$((failed + 1))
   "$bin/tools/chaos/flood_run" --minutes=10 || failed=$((failed + 1))
 else
   failed=$((failed + 1))

@@ -138,6 +138,9 @@ absl::Status Localnet::CheckOptions() const {
                      options_.swarm_size, ": there must be ",
                      options_.swarm_size + 3, " to ", kMaxNodes, " nodes"));
   }
+  if (options_.capacity_mib < 0) {
+    return absl::InvalidArgumentError("a disk cannot have less than nothing");
+  }
   return absl::OkStatus();
 }
 
@@ -286,7 +289,8 @@ absl::Status Localnet::StartNodes() {
         StartProcess(absl::StrCat(node, "-storage"), kStorageBinary, storage,
                      {"--listen=127.0.0.1:0", network,
                       absl::StrCat("--router-public-file=", router, "/",
-                                   routing::kPublicFileName)}));
+                                   routing::kPublicFileName),
+                      absl::StrCat("--capacity-mib=", options_.capacity_mib)}));
   }
   for (int i = 1; i <= options_.nodes; ++i) {
     const std::string node = absl::StrCat("node-", i);

@@ -35,6 +35,9 @@ struct LocalnetOptions {
   int authorities = 3;
   int nodes = 8;
   int swarm_size = 3;
+  // What messages may take of each storage node's disk, in MiB; 0: what is
+  // free.
+  int capacity_mib = 0;
   absl::Duration voting_interval = absl::Seconds(2);
   absl::Duration patience = absl::Seconds(60);
   // Tests only: every process writes what it gets to see to `recording` in its

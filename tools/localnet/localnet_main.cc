@@ -43,6 +43,7 @@ options
   --dir DIR               where the network lives (default ./localnet-data)
   --nodes N               service nodes, a router and a storage node each (8)
   --swarm-size N          storage nodes that keep each mailbox (3)
+  --capacity-mib N        what messages may take of each disk (what is free)
   --authorities N         directory authorities (3)
   --voting-interval D     time between two directories (2s)
   --bin-dir DIR           where the binaries are (default: beside this one)
@@ -112,6 +113,9 @@ std::string ParseCommandLine(int argc, char** argv, CommandLine& line) {
       good = absl::SimpleAtoi(value, &line.options.nodes);
     } else if (option == "--swarm-size") {
       good = absl::SimpleAtoi(value, &line.options.swarm_size);
+    } else if (option == "--capacity-mib") {
+      good = absl::SimpleAtoi(value, &line.options.capacity_mib) &&
+             line.options.capacity_mib > 0;
     } else if (option == "--authorities") {
       good = absl::SimpleAtoi(value, &line.options.authorities);
     } else if (option == "--lines") {

@@ -87,6 +87,7 @@ class LocalnetTest(unittest.TestCase):
         for words, hint in ((("dance",), "dance"), ((), "what to do"),
                             (("up", "--nodes", "many"), "many"),
                             (("up", "--lemon", "1"), "--lemon"),
+                            (("up", "--capacity-mib", "no"), "--capacity"),
                             (("kill",), "kill")):
             result = localnet(*words)
             self.assertEqual(result.code, 2, result)
