@@ -125,16 +125,19 @@ void RepairEngine::ArmTimer() {
   options_.executor.Cancel(timer_);
   timer_ = 0;
   if (!running_ || map_ == nullptr || run_ != nullptr) return;
+  const absl::Time now = options_.clock.Now();
+  // The clock has been set back.
+  if (next_turn_ > now + RepairSchedule::kLongestDelay) {
+    next_turn_ = now + schedule_.NextDelay();
+  }
   absl::Time at = next_turn_;
   const std::vector<routing::NodeId> able = filler_.Able();
   if (!able.empty()) {
     const auto fill_at = schedule_.NextFillAt(able);
     if (fill_at.has_value()) at = std::min(at, *fill_at);
   }
-  const absl::Duration delay =
-      std::clamp(at - options_.clock.Now(), absl::ZeroDuration(),
-                 RepairSchedule::kLongestDelay);
-  timer_ = options_.executor.RunAfter(delay, [this] { Next(); });
+  timer_ = options_.executor.RunAfter(std::max(at - now, absl::ZeroDuration()),
+                                      [this] { Next(); });
 }
 
 void RepairEngine::Next() {
@@ -144,9 +147,7 @@ void RepairEngine::Next() {
   const std::vector<routing::NodeId> able = filler_.Able();
   const std::optional<routing::NodeId> fill = schedule_.NextFill(able, now);
   if (fill.has_value()) return StartRun(*fill, /*is_fill=*/true);
-  if (now < next_turn_ && next_turn_ <= now + RepairSchedule::kLongestDelay) {
-    return ArmTimer();
-  }
+  if (now < next_turn_) return ArmTimer();
   next_turn_ = now + schedule_.NextDelay();
   const std::optional<routing::NodeId> peer = schedule_.NextPeer();
   if (!peer.has_value()) return ArmTimer();

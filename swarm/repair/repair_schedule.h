@@ -25,8 +25,7 @@ class RepairSchedule final {
   // Between two turns, however many peers there are.
   static constexpr absl::Duration kShortestPause = absl::Milliseconds(100);
   static constexpr absl::Duration kLongestPause = absl::Seconds(30);
-  // NextDelay() is never longer. What seems further ahead is not: the clock has
-  // been set back meanwhile.
+  // NextDelay() is never longer.
   static constexpr absl::Duration kLongestDelay = absl::Seconds(45);
   static constexpr absl::Duration kFirstFillRetry = absl::Milliseconds(500);
   static constexpr absl::Duration kLastFillRetry = absl::Seconds(4);

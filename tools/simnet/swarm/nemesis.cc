@@ -14,6 +14,7 @@ constexpr absl::Duration kLookForRepairs = absl::Seconds(10);
 // What ends this soon is not brought to anybody any more.
 constexpr absl::Duration kExpiryEdge = absl::Seconds(300);
 constexpr int kMostJoining = 3;
+constexpr absl::Duration kLongestStart = absl::Seconds(90);
 
 }  // namespace
 
@@ -25,6 +26,21 @@ Nemesis::Nemesis(World& world, Traffic& traffic, Ledger& ledger)
 
 void Nemesis::Start() {
   active_ = true;
+  StartWhenReady(world_.Now() + kLongestStart);
+}
+
+void Nemesis::StartWhenReady(absl::Time latest) {
+  bool ready = true;
+  for (int i = 0; i < world_.nodes(); ++i) {
+    const World::Node& node = world_.node(i);
+    // One with such a clock has no directory.
+    ready &= node.liar == Liar::kTime || !node.running() || HoldsItsShards(i);
+  }
+  if (!ready && world_.Now() < latest && !world_.plan().options.baseline) {
+    world_.executor().RunAfter(absl::Seconds(1),
+                               [this, latest] { StartWhenReady(latest); });
+    return;
+  }
   Later(world_.plan().mean_time_between_faults, [this] { Strike(); });
   world_.executor().RunAfter(kLookForRepairs, [this] { LookForRepairs(); });
   for (const Liar liar : world_.plan().liars) {

@@ -44,6 +44,9 @@ class Nemesis final {
  private:
   using Items = std::set<std::pair<swarm::Shard, swarm::ItemEntry>>;
 
+  // When all nodes hold what they should: what a new network needs to begin is
+  // no subject of the promise.
+  void StartWhenReady(absl::Time latest);
   void Strike();
   // False: it could not be done just now.
   bool Inject(Fault fault);
