@@ -42,6 +42,7 @@ wait $process && fail "goes on without a network"
 rm "$dir/network.txtpb" "$dir/router.txtpb"
 
 rm -f "$dir"/messages.db-*
+: >"$dir/log"  # The words below are not to be those of the processes above.
 head -c 100000 /dev/zero | tr '\0' 'x' >"$dir/messages.db"
 "$binary" "${flags[@]}" 2>"$dir/log" &
 process=$!
