@@ -39,7 +39,7 @@ namespace messenger::swarm {
 class ShardFiller final {
  public:
   // Comparisons of one shard, at least half a second apart.
-  static constexpr int kRoundsWithoutHolder = 8;
+  static constexpr int kRoundsWithoutHolder = 24;
   static constexpr int kRoundsUntilResigned = 900;
 
   struct Counters {
