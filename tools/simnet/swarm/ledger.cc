@@ -1,6 +1,7 @@
 #include "tools/simnet/swarm/ledger.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "absl/strings/escaping.h"
@@ -9,14 +10,34 @@
 namespace messenger::simnet {
 namespace {
 
-constexpr size_t kMaxViolations = 20;
-
 // Enough to find it in a trace.
 std::string Short(const swarm::MessageId& id) {
   return absl::BytesToHexString(id.bytes().substr(0, 4));
 }
 
 }  // namespace
+
+absl::string_view CheckName(Check check) {
+  static constexpr std::array<absl::string_view, kChecks> kNames = {
+      "lost", "phantom", "duplicate", "resurrected", "late", "record"};
+  return kNames[static_cast<size_t>(check)];
+}
+
+bool IsCheckName(absl::string_view name) {
+  for (size_t i = 0; i < kChecks; ++i) {
+    if (CheckName(static_cast<Check>(i)) == name) return true;
+  }
+  return false;
+}
+
+Ledger::Ledger(Rules rules, Listener* listener)
+    : rules_(rules), listener_(listener) {
+  if (listener_ != nullptr) listener_->OnRules(rules_);
+}
+
+void Ledger::Violate(Check check, std::string detail) {
+  Violate(CheckName(check), std::move(detail));
+}
 
 void Ledger::Violate(absl::string_view check, std::string detail) {
   if (violations_.size() >= kMaxViolations) return;
@@ -31,6 +52,7 @@ void Ledger::Explain(absl::string_view more) {
 
 void Ledger::Sending(int mailbox, const swarm::MessageId& id, absl::Time expiry,
                      absl::Time now) {
+  if (listener_ != nullptr) listener_->OnSending(mailbox, id, expiry, now);
   const auto [it, fresh] = messages_.try_emplace(id);
   if (!fresh) return;  // a retry is the same message
   Message& message = it->second;
@@ -44,9 +66,11 @@ void Ledger::Sending(int mailbox, const swarm::MessageId& id, absl::Time expiry,
 }
 
 void Ledger::Sent(const swarm::MessageId& id, absl::Time now, std::string how) {
+  if (listener_ != nullptr) listener_->OnSent(id, now, how);
   const auto it = messages_.find(id);
   if (it == messages_.end()) {
-    return Violate("phantom", absl::StrCat(Short(id), " was sent by nobody"));
+    return Violate(Check::kPhantom,
+                   absl::StrCat(Short(id), " was sent by nobody"));
   }
   if (it->second.sent != absl::InfiniteFuture()) return;
   it->second.sent = now;
@@ -78,6 +102,7 @@ void Ledger::Apply(Message& message) const {
 
 void Ledger::Deleting(const std::vector<swarm::MessageId>& ids,
                       absl::Time effective, absl::Time now) {
+  if (listener_ != nullptr) listener_->OnDeleting(ids, effective, now);
   for (const swarm::MessageId& id : ids) {
     const auto it = messages_.find(id);
     if (it == messages_.end()) continue;
@@ -89,6 +114,7 @@ void Ledger::Deleting(const std::vector<swarm::MessageId>& ids,
 
 void Ledger::Deleted(const std::vector<swarm::MessageId>& ids,
                      absl::Time effective, absl::Time now) {
+  if (listener_ != nullptr) listener_->OnDeleted(ids, effective, now);
   for (const swarm::MessageId& id : ids) {
     const auto it = messages_.find(id);
     if (it == messages_.end()) continue;
@@ -101,11 +127,13 @@ void Ledger::Deleted(const std::vector<swarm::MessageId>& ids,
 }
 
 void Ledger::Purging(int mailbox, absl::Time expiry_until, absl::Time now) {
+  if (listener_ != nullptr) listener_->OnPurging(mailbox, expiry_until, now);
   purges_[mailbox].push_back({expiry_until, now});
   for (const swarm::MessageId& id : by_mailbox_[mailbox]) Apply(messages_[id]);
 }
 
 void Ledger::Purged(int mailbox, absl::Time expiry_until, absl::Time now) {
+  if (listener_ != nullptr) listener_->OnPurged(mailbox, expiry_until, now);
   for (Purge& purge : purges_[mailbox]) {
     if (purge.expiry_until == expiry_until) {
       purge.confirmed = std::min(purge.confirmed, now);
@@ -120,11 +148,16 @@ void Ledger::Purged(int mailbox, absl::Time expiry_until, absl::Time now) {
 }
 
 int Ledger::AddDevice(int mailbox) {
+  const int device = static_cast<int>(devices_.size());
+  if (listener_ != nullptr) listener_->OnDeviceAdded(device, mailbox);
   devices_.push_back({mailbox, {}});
-  return static_cast<int>(devices_.size()) - 1;
+  return device;
 }
 
-void Ledger::Reinstall(int device) { devices_[device].seen.clear(); }
+void Ledger::Reinstall(int device) {
+  if (listener_ != nullptr) listener_->OnReinstall(device);
+  devices_[device].seen.clear();
+}
 
 bool Ledger::MustExist(const Message& message, absl::Time until) const {
   return message.sent != absl::InfiniteFuture() &&
@@ -133,18 +166,21 @@ bool Ledger::MustExist(const Message& message, absl::Time until) const {
 }
 
 void Ledger::Read(int device, const Reading& reading, absl::Time now) {
+  if (listener_ != nullptr) listener_->OnRead(device, reading, now);
   Device& reader = devices_[device];
   ++figures_.readings;
   figures_.complete_readings += reading.complete;
   absl::flat_hash_set<swarm::MessageId> once;
   for (const swarm::MessageId& id : reading.ids) {
     if (!once.insert(id).second) {
-      Violate("duplicate", absl::StrCat(Short(id), " twice in one reading"));
+      Violate(Check::kDuplicate,
+              absl::StrCat(Short(id), " twice in one reading"));
     }
     const auto it = messages_.find(id);
     if (it == messages_.end() || it->second.mailbox != reader.mailbox) {
-      Violate("phantom", absl::StrCat(Short(id), " in mailbox ", reader.mailbox,
-                                      ", sent by nobody"));
+      Violate(Check::kPhantom,
+              absl::StrCat(Short(id), " in mailbox ", reader.mailbox,
+                           ", sent by nobody"));
       continue;
     }
     Message& message = it->second;
@@ -158,13 +194,14 @@ void Ledger::Read(int device, const Reading& reading, absl::Time now) {
     if (message.expiry + kExpiryMargin + rules_.clock_error +
             rules_.late_error <
         reading.begun) {
-      Violate("late", absl::StrCat(Short(id), " read ",
-                                   absl::FormatDuration(now - message.expiry),
-                                   " after its expiry"));
+      Violate(Check::kLate,
+              absl::StrCat(Short(id), " read ",
+                           absl::FormatDuration(now - message.expiry),
+                           " after its expiry"));
     }
     if (message.must_end + rules_.clock_error < reading.begun) {
       if (reading.final_reading) {
-        Violate("resurrected",
+        Violate(Check::kResurrected,
                 absl::StrCat(Short(id), " read after its deletion"));
       }
       ++figures_.read_after_deletion;
@@ -179,7 +216,7 @@ void Ledger::Read(int device, const Reading& reading, absl::Time now) {
       ++figures_.missed_by_hiding;
       continue;
     }
-    Violate("lost",
+    Violate(Check::kLost,
             absl::StrCat(Short(id), " of mailbox ", reader.mailbox, ", sent ",
                          absl::FormatDuration(reading.begun - message.sent),
                          " before, is not in a complete reading of device ",
@@ -189,10 +226,12 @@ void Ledger::Read(int device, const Reading& reading, absl::Time now) {
 }
 
 void Ledger::PuttingRecord(const std::string& name, uint64_t seq) {
+  if (listener_ != nullptr) listener_->OnPuttingRecord(name, seq);
   records_[name].begun.insert(seq);
 }
 
 void Ledger::PutRecordDone(const std::string& name, uint64_t seq) {
+  if (listener_ != nullptr) listener_->OnPutRecordDone(name, seq);
   RecordHistory& history = records_[name];
   history.confirmed = std::max(history.confirmed, seq);
   ++figures_.records_written;
@@ -205,13 +244,15 @@ uint64_t Ledger::ConfirmedRecord(const std::string& name) const {
 
 void Ledger::GotRecord(const std::string& name, uint64_t confirmed_before,
                        uint64_t seq) {
+  if (listener_ != nullptr) listener_->OnGotRecord(name, confirmed_before, seq);
   ++figures_.records_read;
   if (seq != 0 && records_[name].begun.count(seq) == 0) {
-    Violate("record", absl::StrCat("version ", seq, " was written by nobody"));
+    Violate(Check::kRecord,
+            absl::StrCat("version ", seq, " was written by nobody"));
   }
   if (seq < confirmed_before) {
-    Violate("record", absl::StrCat("version ", seq, " after ", confirmed_before,
-                                   " was confirmed"));
+    Violate(Check::kRecord, absl::StrCat("version ", seq, " after ",
+                                         confirmed_before, " was confirmed"));
   }
 }
 

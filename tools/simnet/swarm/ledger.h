@@ -35,6 +35,20 @@
 
 namespace messenger::simnet {
 
+// What the ledger itself looks for; others may find other things.
+enum class Check {
+  kLost,
+  kPhantom,
+  kDuplicate,
+  kResurrected,
+  kLate,
+  kRecord,
+  kCount,
+};
+inline constexpr size_t kChecks = static_cast<size_t>(Check::kCount);
+absl::string_view CheckName(Check check);
+bool IsCheckName(absl::string_view name);
+
 struct Violation {
   std::string check;   // a word, for counting
   std::string detail;  // for people
@@ -79,9 +93,46 @@ class Ledger final {
     uint64_t missed_by_hiding = 0;
     uint64_t records_written = 0;
     uint64_t records_read = 0;
+
+    friend bool operator==(const Figures&, const Figures&) = default;
   };
 
-  explicit Ledger(Rules rules) : rules_(rules) {}
+  struct Reading {
+    absl::Time begun;
+    bool complete = false;
+    // No faults are left and members have had time to agree.
+    bool final_reading = false;
+    std::vector<swarm::MessageId> ids;
+  };
+
+  // Hears all that is written into a ledger, before the ledger thinks of it.
+  class Listener {
+   public:
+    virtual ~Listener() = default;
+    virtual void OnRules(const Rules& rules) = 0;
+    virtual void OnSending(int mailbox, const swarm::MessageId& id,
+                           absl::Time expiry, absl::Time now) = 0;
+    virtual void OnSent(const swarm::MessageId& id, absl::Time now,
+                        absl::string_view how) = 0;
+    virtual void OnDeleting(const std::vector<swarm::MessageId>& ids,
+                            absl::Time effective, absl::Time now) = 0;
+    virtual void OnDeleted(const std::vector<swarm::MessageId>& ids,
+                           absl::Time effective, absl::Time now) = 0;
+    virtual void OnPurging(int mailbox, absl::Time expiry_until,
+                           absl::Time now) = 0;
+    virtual void OnPurged(int mailbox, absl::Time expiry_until,
+                          absl::Time now) = 0;
+    virtual void OnDeviceAdded(int device, int mailbox) = 0;
+    virtual void OnReinstall(int device) = 0;
+    virtual void OnRead(int device, const Reading& reading, absl::Time now) = 0;
+    virtual void OnPuttingRecord(const std::string& name, uint64_t seq) = 0;
+    virtual void OnPutRecordDone(const std::string& name, uint64_t seq) = 0;
+    virtual void OnGotRecord(const std::string& name, uint64_t confirmed_before,
+                             uint64_t seq) = 0;
+  };
+
+  // `listener` may be null, and must outlive this.
+  explicit Ledger(Rules rules, Listener* listener = nullptr);
 
   // --- writing ---
   void Sending(int mailbox, const swarm::MessageId& id, absl::Time expiry,
@@ -100,13 +151,6 @@ class Ledger final {
   int AddDevice(int mailbox);
   // It has lost what it read, and its cursors.
   void Reinstall(int device);
-  struct Reading {
-    absl::Time begun;
-    bool complete = false;
-    // No faults are left and members have had time to agree.
-    bool final_reading = false;
-    std::vector<swarm::MessageId> ids;
-  };
   void Read(int device, const Reading& reading, absl::Time now);
 
   // --- records; `name` stands for account, namespace and key ---
@@ -127,6 +171,7 @@ class Ledger final {
   // By id, so that every run looks at them in the same order.
   std::vector<swarm::MessageId> MessagesThatMustExist(absl::Time until) const;
 
+  // The first kMaxViolations are kept.
   void Violate(absl::string_view check, std::string detail);
   // Adds to the latest violation what the caller knows about it.
   void Explain(absl::string_view more);
@@ -134,6 +179,7 @@ class Ledger final {
   const Figures& figures() const { return figures_; }
 
   static constexpr absl::Duration kExpiryMargin = absl::Seconds(60);
+  static constexpr size_t kMaxViolations = 20;
 
  private:
   struct Device {
@@ -145,6 +191,7 @@ class Ledger final {
     absl::Time begun;
     absl::Time confirmed = absl::InfiniteFuture();
   };
+  void Violate(Check check, std::string detail);
   // The purges of its mailbox.
   void Apply(Message& message) const;
   struct RecordHistory {
@@ -153,6 +200,7 @@ class Ledger final {
   };
 
   const Rules rules_;
+  Listener* const listener_;
   absl::flat_hash_map<swarm::MessageId, Message> messages_;
   std::map<int, std::vector<swarm::MessageId>> by_mailbox_;
   std::map<int, std::vector<Purge>> purges_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <utility>
@@ -10,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "swarm/auth/item.h"
 #include "swarm/auth/limits.h"
+#include "tools/simnet/swarm/history_writer.h"
 #include "tools/simnet/swarm/nemesis.h"
 
 namespace messenger::simnet {
@@ -26,10 +28,14 @@ constexpr absl::Duration kExpiryEdge = absl::Seconds(300);
 
 class Simulation {
  public:
-  Simulation(uint64_t seed, const SimulationOptions& options)
+  Simulation(uint64_t seed, const SimulationOptions& options,
+             std::ostream* history)
       : plan_(Plan::Draw(seed, options)),
-        ledger_(RulesOf(plan_)),
         world_(plan_, probes_),
+        history_(history == nullptr
+                     ? nullptr
+                     : std::make_unique<HistoryWriter>(*history, world_.Now())),
+        ledger_(RulesOf(plan_), history_.get()),
         traffic_(world_, ledger_),
         nemesis_(world_, traffic_, ledger_) {
     for (const swarm::MailboxAddress& mailbox : traffic_.mailboxes()) {
@@ -362,8 +368,9 @@ class Simulation {
 
   const Plan plan_;
   Probes probes_;
-  Ledger ledger_;
   World world_;
+  const std::unique_ptr<HistoryWriter> history_;  // null: nobody wants one
+  Ledger ledger_;
   Traffic traffic_;
   Nemesis nemesis_;
   struct Owned {
@@ -379,9 +386,10 @@ class Simulation {
 
 }  // namespace
 
-RunResult Simulate(uint64_t seed, const SimulationOptions& options) {
+RunResult Simulate(uint64_t seed, const SimulationOptions& options,
+                   std::ostream* history) {
   // Large, and what hangs in it points to it.
-  const auto simulation = std::make_unique<Simulation>(seed, options);
+  const auto simulation = std::make_unique<Simulation>(seed, options, history);
   return simulation->Run();
 }
 

@@ -10,6 +10,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -41,7 +42,9 @@ struct RunResult {
   uint64_t trace_hash = 0;
 };
 
-RunResult Simulate(uint64_t seed, const SimulationOptions& options);
+// `history`, if not null, gets what the ledger hears (history.h).
+RunResult Simulate(uint64_t seed, const SimulationOptions& options,
+                   std::ostream* history = nullptr);
 
 // How long members may take to become equal once all is quiet.
 inline constexpr absl::Duration kConvergence = absl::Seconds(120);

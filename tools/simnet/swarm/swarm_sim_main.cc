@@ -3,15 +3,20 @@
 //   swarm_sim --seeds=1..200
 //   swarm_sim --seeds=17 --store=sqlite -v
 //   swarm_sim --seeds=1..200 --baseline
+//   swarm_sim --seeds=17 --history=histories
 //   swarm_sim --bugs
 
 #include <unistd.h>
 
 #include <cstdint>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <map>
+#include <optional>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "absl/flags/flag.h"
@@ -38,6 +43,8 @@ ABSL_FLAG(bool, bugs, false,
           "how soon");
 ABSL_FLAG(int, searches, 3, "with --bugs: for each bug, 10,000 seeds apart");
 ABSL_FLAG(int, most_seeds, 500, "with --bugs: seeds after which to give up");
+ABSL_FLAG(std::string, history, "",
+          "a directory for what the ledger heard, a file for each seed");
 ABSL_FLAG(bool, need_probes, false, "fail if a probe was never hit");
 ABSL_FLAG(bool, v, false, "a line for each run");
 
@@ -51,6 +58,25 @@ std::string Replay(const RunResult& run) {
       absl::GetFlag(FLAGS_baseline) ? " --baseline" : "",
       absl::GetFlag(FLAGS_bug).empty() ? ""
                                        : " --bug=" + absl::GetFlag(FLAGS_bug));
+}
+
+// Empty unless histories are wanted.
+std::string HistoryPath(uint64_t seed) {
+  const std::string directory = absl::GetFlag(FLAGS_history);
+  return directory.empty() ? "" : absl::StrCat(directory, "/", seed, ".jsonl");
+}
+
+// Nothing if its history is wanted and cannot be written.
+std::optional<RunResult> Run(uint64_t seed, const SimulationOptions& options) {
+  const std::string path = HistoryPath(seed);
+  if (path.empty()) return Simulate(seed, options);
+  std::ofstream history(path);
+  std::optional<RunResult> run;
+  if (history) run = Simulate(seed, options, &history);
+  history.close();
+  if (history) return run;
+  std::cerr << "cannot write " << path << std::endl;
+  return std::nullopt;
 }
 
 int Main() {
@@ -82,9 +108,15 @@ int Main() {
                ? 0
                : 1;
   }
+  if (!absl::GetFlag(FLAGS_history).empty()) {
+    std::error_code error;  // is noticed when there is something to write
+    std::filesystem::create_directories(absl::GetFlag(FLAGS_history), error);
+  }
   Report report;
   for (uint64_t seed = first; seed <= last; ++seed) {
-    RunResult run = Simulate(seed, options);
+    std::optional<RunResult> result = Run(seed, options);
+    if (!result.has_value()) return 2;
+    RunResult& run = *result;
     if (seed % 50 == 0 &&
         Simulate(seed, options).trace_hash != run.trace_hash) {
       run.violations.push_back({"trace", "the same seed ran differently"});
@@ -103,6 +135,8 @@ int Main() {
       }
       if (!run.violations.empty()) {
         std::cout << "  replay: " << Replay(run) << "\n";
+        const std::string history = HistoryPath(seed);
+        if (!history.empty()) std::cout << "  history: " << history << "\n";
       }
       std::cout.flush();
     }
