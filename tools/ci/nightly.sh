@@ -13,6 +13,21 @@ for config in asan ubsan tsan; do
   ./test --config="$config" || failed=$((failed + 1))
 done
 
+# Every seed is twenty minutes of faults.
+echo "== swarms in virtual time, for two hours"
+if bazel build --config=opt //tools/simnet/swarm:swarm_sim; then
+  bin=$(bazel info --config=opt bazel-bin 2>/dev/null)
+  commit=$(git rev-parse --short HEAD)
+  first=$(($(date +%s) / 86400 * 100000))
+  "$bin/tools/simnet/swarm/swarm_sim" --seeds="$first..$((first + 49999))" \
+    --for=1h --commit="$commit" &
+  "$bin/tools/simnet/swarm/swarm_sim" --seeds="$((first + 50000))..$((first + 99999))" \
+    --for=1h --commit="$commit" || failed=$((failed + 1))
+  wait $! || failed=$((failed + 1))
+else
+  failed=$((failed + 1))
+fi
+
 # A fault that had to be skipped fails the night: run it as root.
 echo "== 200,000 messages under faults, then a flood"
 if bazel build --config=opt //tools/chaos:chaos_run //tools/chaos:flood_run; then

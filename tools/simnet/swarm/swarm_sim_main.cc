@@ -25,6 +25,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "tools/simnet/swarm/bugs.h"
 #include "tools/simnet/swarm/plan.h"
@@ -33,6 +34,9 @@
 
 ABSL_FLAG(std::string, seeds, "1..20", "one seed, or first..last");
 ABSL_FLAG(double, hours, 1.0 / 3, "simulated hours of faults in each run");
+ABSL_FLAG(absl::Duration, for, absl::InfiniteDuration(),
+          "begin no seed after so much time; what was not run is no failure");
+ABSL_FLAG(std::string, commit, "", "what is simulated, for the summary");
 ABSL_FLAG(std::string, store, "sqlite", "memory (quick) or sqlite");
 ABSL_FLAG(bool, calm, false, "no faults at all");
 ABSL_FLAG(bool, baseline, false,
@@ -57,7 +61,10 @@ std::string Replay(const RunResult& run) {
       " --hours=", absl::GetFlag(FLAGS_hours),
       absl::GetFlag(FLAGS_baseline) ? " --baseline" : "",
       absl::GetFlag(FLAGS_bug).empty() ? ""
-                                       : " --bug=" + absl::GetFlag(FLAGS_bug));
+                                       : " --bug=" + absl::GetFlag(FLAGS_bug),
+      absl::GetFlag(FLAGS_commit).empty()
+          ? ""
+          : "  # commit " + absl::GetFlag(FLAGS_commit));
 }
 
 // Empty unless histories are wanted.
@@ -113,7 +120,9 @@ int Main() {
     std::filesystem::create_directories(absl::GetFlag(FLAGS_history), error);
   }
   Report report;
-  for (uint64_t seed = first; seed <= last; ++seed) {
+  const absl::Time start = absl::Now();
+  for (uint64_t seed = first;
+       seed <= last && absl::Now() - start < absl::GetFlag(FLAGS_for); ++seed) {
     std::optional<RunResult> result = Run(seed, options);
     if (!result.has_value()) return 2;
     RunResult& run = *result;
@@ -141,7 +150,13 @@ int Main() {
       std::cout.flush();
     }
   }
-  std::cout << report.ToString();
+  std::cout << absl::FormatTime("%Y-%m-%d", start, absl::UTCTimeZone())
+            << ", commit " << absl::GetFlag(FLAGS_commit) << ", seeds from "
+            << first << ", "
+            << absl::FormatDuration(
+                   absl::Trunc(absl::Now() - start, absl::Seconds(1)))
+            << "\n"
+            << report.ToString();
   if (absl::GetFlag(FLAGS_baseline)) return 0;
   if (report.failed_runs() > 0) return 1;
   return absl::GetFlag(FLAGS_need_probes) && !report.probes().Missed().empty();
