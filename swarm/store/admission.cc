@@ -20,8 +20,8 @@ bool IsFilledTo(const NodeSpace& space, uint64_t percent) {
 uint64_t FairMailboxBytes(const NodeSpace& space, const ItemIndex& index) {
   if (!IsFilledTo(space, kCrowdedPercent))
     return NodeSpace().fair_mailbox_bytes;
-  return index.FairMailboxBytes(space.capacity_bytes / 100 * kCrowdedPercent,
-                                space.used_bytes);
+  return index.FairMailboxBytes(kCrowdedPercent * space.capacity_bytes,
+                                100 * space.used_bytes);
 }
 
 bool HasMessages(const MailboxAddress& mailbox, MailboxNamespace ns) {

@@ -143,6 +143,30 @@ TEST_F(StoreAdmissionTest, FromNinetyPercentStrangersStoreNothing) {
   EXPECT_EQ(Contact(), OpResult::kDone);
 }
 
+TEST_F(StoreAdmissionTest, FromEightyPercentContactsFillNoUnfairMailboxes) {
+  space_.fair_mailbox_bytes = 5000;
+  mailbox_.bytes = 5001;
+  FillNode(79.9);
+  EXPECT_EQ(Contact(), OpResult::kDone);
+  FillNode(80.1);
+  EXPECT_EQ(Contact(), OpResult::kNodeFull);
+  mailbox_.bytes = 5000;
+  EXPECT_EQ(Contact(), OpResult::kDone);
+}
+
+TEST_F(StoreAdmissionTest, FromNinetyPercentPeersFillNoUnfairMailboxes) {
+  space_.fair_mailbox_bytes = 5000;
+  mailbox_.bytes = 5001;
+  FillNode(89.9);
+  EXPECT_EQ(Stranger(Origin::kPeer), OpResult::kDone);
+  EXPECT_EQ(Contact(Origin::kPeer), OpResult::kDone);
+  FillNode(90.1);
+  EXPECT_EQ(Stranger(Origin::kPeer), OpResult::kNodeFull);
+  EXPECT_EQ(Contact(Origin::kPeer), OpResult::kNodeFull);
+  mailbox_.bytes = 5000;
+  EXPECT_EQ(Contact(Origin::kPeer), OpResult::kDone);
+}
+
 // The member that was asked has decided about strangers.
 TEST_F(StoreAdmissionTest, BelowNinetyFivePercentPeersBringWhatTheyHave) {
   mailbox_.bytes = 5000;

@@ -81,7 +81,8 @@ class ItemIndex final {
   // quarters of powers of two.
   uint64_t MedianMailboxBytes() const;
   // The size to which larger mailboxes would have to be cut for all of them
-  // together to have `kept` of `of` parts of their bytes. `of` is not 0.
+  // together to have `kept` of `of` parts of their bytes, or up to a fifth
+  // less: within a class all are taken to be alike. `of` is not 0.
   uint64_t FairMailboxBytes(uint64_t kept, uint64_t of) const;
 
   // Shards with anything in them.

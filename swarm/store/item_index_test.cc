@@ -188,6 +188,38 @@ TEST_F(ItemIndexTest, MailboxesWithoutMessagesDoNotCountForTheMedian) {
   EXPECT_EQ(index_.MedianMailboxBytes(), 3u);
 }
 
+// --- the fair size ---
+
+TEST_F(ItemIndexTest, TheFairSizeIsAtMostAFifthBelowWhatWouldDo) {
+  std::vector<uint64_t> sizes;
+  uint64_t sum = 0;
+  for (int i = 1; i <= 600; ++i) {
+    // All orders of magnitude.
+    sizes.push_back(1 + random_.Uniform(uint64_t{1} << random_.Uniform(27)));
+    AddOfSize(i, sizes.back());
+    sum += sizes.back();
+    const auto percent_kept = [&](double size) {
+      double kept = 0;
+      for (const uint64_t bytes : sizes) {
+        kept += std::min(static_cast<double>(bytes), size);
+      }
+      return 100 * kept / static_cast<double>(sum);
+    };
+    const uint64_t percent = 1 + random_.Uniform(99);
+    const auto fair =
+        static_cast<double>(index_.FairMailboxBytes(percent, 100));
+    ASSERT_LE(percent_kept(fair), static_cast<double>(percent) + 1e-9) << i;
+    ASSERT_GE(percent_kept((fair + 1) * 1.25), static_cast<double>(percent))
+        << i;
+  }
+}
+
+TEST_F(ItemIndexTest, AnySizeIsFairWhereAllIsKept) {
+  EXPECT_EQ(index_.FairMailboxBytes(1, 2), UINT64_MAX);
+  for (const int i : {1, 2, 3}) AddOfSize(i, size_t{1} << (8 * i));
+  EXPECT_EQ(index_.FairMailboxBytes(3, 2), UINT64_MAX);
+}
+
 // --- against a model ---
 
 // Whatever transactions do, the index is what a scan of the rows would make.

@@ -1,6 +1,7 @@
 #include "swarm/testing/models/quota_model.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace messenger::swarm {
 namespace {
@@ -43,6 +44,14 @@ bool QuotaModel::IsFilledTo(uint64_t percent) const {
          100 * space_.used_bytes >= percent * space_.capacity_bytes;
 }
 
+bool QuotaModel::HasRoom(Class of, uint64_t box_bytes, From from) const {
+  if (IsFilledTo(95)) return false;
+  const bool fair = box_bytes <= space_.fair_bytes;
+  if (from == From::kPeer) return fair || !IsFilledTo(90);
+  if (of == Class::kContact) return fair || !IsFilledTo(80);
+  return !IsFilledTo(box_bytes <= space_.median_bytes ? 90 : 80);
+}
+
 void QuotaModel::Box::Remove(uint64_t message) {
   const auto held = messages.find(message);
   if (held == messages.end()) return;
@@ -78,12 +87,7 @@ Answer QuotaModel::Judge(int number, uint64_t message, uint64_t bytes,
       taken.bytes + bytes > bound.bytes) {
     return Answer::kMailboxFull;
   }
-  const bool stranger = box.of == Class::kStranger && from == From::kClient;
-  return IsFilledTo(95) || (stranger && IsFilledTo(90)) ||
-                 (stranger && IsFilledTo(80) &&
-                  taken.bytes > space_.median_bytes)
-             ? Answer::kNodeFull
-             : Answer::kDone;
+  return HasRoom(box.of, taken.bytes, from) ? Answer::kDone : Answer::kNodeFull;
 }
 
 Answer QuotaModel::Message(int number, uint64_t message, uint64_t bytes,
@@ -199,6 +203,35 @@ int QuotaModel::WorkBits(int number) const {
   };
   return static_cast<int>(std::max(bits(box.messages.size(), bound.messages),
                                    bits(box.bytes, bound.bytes)));
+}
+
+uint64_t QuotaModel::FairBytes(uint64_t used_bytes,
+                               uint64_t capacity_bytes) const {
+  const auto cut_to = [&](uint64_t size) {
+    uint64_t left = 0;
+    for (const Box& box : boxes_) left += std::min(box.bytes, size);
+    return left;
+  };
+  uint64_t most = std::numeric_limits<uint64_t>::max();
+  const uint64_t bytes = cut_to(most);
+  // As much less of them as it takes to bring the node to 80 %.
+  if (capacity_bytes == 0 || 100 * used_bytes <= 80 * capacity_bytes ||
+      bytes == 0) {
+    return most;
+  }
+  const uint64_t kept = bytes * (80 * capacity_bytes) / (100 * used_bytes);
+  // The largest size that does.
+  uint64_t least = 0;
+  most = bytes;
+  while (least < most) {
+    const uint64_t size = most - (most - least) / 2;
+    if (cut_to(size) <= kept) {
+      least = size;
+    } else {
+      most = size - 1;
+    }
+  }
+  return least;
 }
 
 }  // namespace messenger::swarm

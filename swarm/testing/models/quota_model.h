@@ -37,6 +37,7 @@ class QuotaModel final {
     uint64_t used_bytes = 0;
     uint64_t capacity_bytes = 0;  // 0: not bounded
     uint64_t median_bytes = 0;
+    uint64_t fair_bytes = 0;
   };
   struct Usage {
     uint64_t registered_until_ms = 0;  // 0: it is not
@@ -72,6 +73,8 @@ class QuotaModel final {
   Usage UsageOf(int box) const;
   // Bits of work that a stranger's next message needs.
   int WorkBits(int box) const;
+  // Space::fair_bytes to the byte: a store may count less finely.
+  uint64_t FairBytes(uint64_t used_bytes, uint64_t capacity_bytes) const;
 
  private:
   // How far it reaches, and its number: of two the greater stands.
@@ -100,6 +103,7 @@ class QuotaModel final {
   };
 
   bool LetsIn(const Box& box, From from) const;
+  bool HasRoom(Class of, uint64_t box_bytes, From from) const;
   bool IsFilledTo(uint64_t percent) const;
   static Answer Replace(std::optional<Version>& stored, Version version);
 

@@ -142,13 +142,18 @@ class QuotaModelTest : public ::testing::TestWithParam<EngineKind> {
 
   void BeginTransaction(const MessageStore& store) {
     const NodeSpace space = store.Space();
-    // Mailboxes are counted by size to a quarter.
+    // Mailboxes are counted by size to a quarter: too high, then too low.
     const uint64_t median = MedianBytes();
     ASSERT_GE(space.median_mailbox_bytes, median);
     ASSERT_LE(space.median_mailbox_bytes, median + median / 4);
+    const uint64_t fair =
+        model_.FairBytes(space.used_bytes, space.capacity_bytes);
+    ASSERT_LE(space.fair_mailbox_bytes, fair);
+    ASSERT_GE(space.fair_mailbox_bytes, fair - fair / 5);
     model_.BeginTransaction(now_, {.used_bytes = space.used_bytes,
                                    .capacity_bytes = space.capacity_bytes,
-                                   .median_bytes = space.median_mailbox_bytes});
+                                   .median_bytes = space.median_mailbox_bytes,
+                                   .fair_bytes = space.fair_mailbox_bytes});
     space_ = space;
     ops_.clear();
     expected_.clear();
@@ -284,12 +289,15 @@ class QuotaModelTest : public ::testing::TestWithParam<EngineKind> {
   uint64_t SomeSize(int box, From from) {
     if (dice_.Uniform(4) == 0) {
       // Just fits, or just does not; makes work rise, or just does not; makes
-      // as much as a mailbox in the middle has, or just more.
+      // as much as a mailbox in the middle has, or as is fair, or just more.
       const uint64_t quota = IsInbox(box) ? kStrangerBytes : kContactBytes;
       const uint64_t used = model_.UsageOf(box).bytes;
       uint64_t bound = from == From::kPeer ? WithPeerSlack(quota) : quota;
       if (dice_.Uniform(2) == 0) bound = (used / (quota / 16) + 1) * quota / 16;
       if (dice_.Uniform(3) == 0) bound = space_.median_mailbox_bytes;
+      if (space_.capacity_bytes > 0 && dice_.Uniform(3) == 0) {
+        bound = space_.fair_mailbox_bytes;
+      }
       const uint64_t left = bound - std::min(bound, used) + dice_.Uniform(2);
       if (left > 0 && left <= kMaxPayloadBytes) return left;
     }
