@@ -409,8 +409,9 @@ void Traffic::Attempt(Client& client,
           message->next =
               world_.Now() + message->retry * (0.5 + random_.UnitDouble());
           message->retry = std::min(2 * message->retry, kLastRetry);
-          message->refused_full = absl::IsResourceExhausted(outcome.status());
-          if (message->refused_full) {
+          // Members that are nearly full do not all say so each time.
+          if (absl::IsResourceExhausted(outcome.status())) {
+            message->refused_full = true;
             world_.probes().Hit(Probe::kWriteRefusedFull);
           }
           return;

@@ -61,7 +61,7 @@ class Traffic final {
   // Nothing new is sent from now on; outboxes go on, and soon.
   void EndOfWork();
   // Messages that wait in outboxes and have not expired, but for those that
-  // were last refused because a mailbox or node is full.
+  // were refused because a mailbox or node is full.
   size_t waiting() const;
   // The last time anything was confirmed.
   absl::Time last_confirmed() const { return last_confirmed_; }
