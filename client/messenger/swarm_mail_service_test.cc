@@ -111,9 +111,10 @@ TEST_F(SwarmMailServiceTest, AFullMailboxIsCalledFull) {
 
 TEST_F(SwarmMailServiceTest, NodesWithoutSpaceAreToBlame) {
   for (const int member : swarm_.Members(Inbox())) {
-    swarm_.Wipe(member, /*capacity_bytes=*/1);
+    swarm_.Wipe(member, /*capacity_bytes=*/1000);
     swarm_.Settle();
   }
+  swarm_.PutIntoInbox(account_.id(), std::string(960, 'x'));
   EXPECT_THAT(WordsFor(InboxOf(account_.id())),
               HasSubstr("have no space left"));
 }

@@ -259,25 +259,57 @@ class FullNodeTest : public SwarmAdmissionTest {
     }
   }
 
-  // To some percents of the capacity.
+  // To some percents of the capacity, with mailboxes of others that are larger
+  // than the one under test.
   void FillMembers(uint64_t percent) {
-    while (Used() < kCapacity * percent / 100) {
-      const uint64_t missing = kCapacity * percent / 100 - Used();
-      ASSERT_THAT(Store(std::string(std::min<uint64_t>(missing, 20'000),
-                                    static_cast<char>('a' + filled_++))),
-                  IsOk());
-      swarm_.executor().RunFor(absl::Seconds(5));
+    for (const int member : Members()) {
+      swarm::MessageStore& store = *swarm_.node(member).store;
+      const auto used = [&store] { return store.Space().used_bytes; };
+      while (used() < kCapacity * percent / 100) {
+        const uint64_t missing = kCapacity * percent / 100 - used();
+        Fill(store, OtherMailbox(member), std::min<uint64_t>(missing, 8'000));
+      }
     }
-  }
-  uint64_t Used() {
-    return swarm_.node(Members()[0]).store->Space().used_bytes;
   }
 
  private:
-  int filled_ = 0;
+  // Of a shard that the member does not share with anybody.
+  MailboxAddress OtherMailbox(int member) {
+    while (true) {
+      const MailboxAddress mailbox =
+          MailboxAddress::FromBytes("\x06" + swarm_.random().String(32))
+              .value();
+      const std::vector<int> members = swarm_.Members(mailbox);
+      if (std::find(members.begin(), members.end(), member) == members.end()) {
+        return mailbox;
+      }
+    }
+  }
+  void Fill(swarm::MessageStore& store, const MailboxAddress& mailbox,
+            uint64_t bytes) {
+    const auto now_ms =
+        static_cast<uint64_t>(absl::ToUnixMillis(swarm_.clock().Now()));
+    const std::vector<swarm::StoreOp> ops = {
+        swarm::PutRegistration{.mailbox = mailbox,
+                               .id = swarm_.random().Fixed<swarm::ObjectId>(),
+                               .timestamp_ms = now_ms,
+                               .proof_nonce = 0,
+                               .proof = ""},
+        swarm::PutMessage{.mailbox = mailbox,
+                          .ns = swarm::MailboxNamespace::kPairwise,
+                          .id = swarm_.random().Fixed<swarm::MessageId>(),
+                          .payload = std::string(bytes, 'x'),
+                          .expiry_ms = now_ms + 86'400'000,
+                          .proof = ""}};
+    const auto stored = store.Apply(ops, now_ms);
+    ASSERT_THAT(stored, IsOk());
+    ASSERT_EQ(stored->back(), swarm::OpResult::kDone);
+  }
 };
 
 TEST_F(FullNodeTest, ContactsAreTurnedAwayLastAndTheReaderNever) {
+  ASSERT_THAT(Store(std::string(4'000, 'a')), IsOk());
+  swarm_.executor().RunFor(absl::Seconds(5));
   FillMembers(94);
   const absl::StatusOr<StoreOutcome> last = Store("the last that is taken");
   ASSERT_THAT(last, IsOk());
@@ -292,6 +324,16 @@ TEST_F(FullNodeTest, ContactsAreTurnedAwayLastAndTheReaderNever) {
   EXPECT_THAT(Delete(PairReader(), {read->messages[0].id, last->id}), IsOk());
   swarm_.executor().RunFor(absl::Seconds(5));
   EXPECT_THAT(Store("hello"), IsOk());
+}
+
+// Whoever registers mailboxes to fill nodes is stopped before who shares them.
+TEST_F(FullNodeTest, ALargeMailboxOfACrowdedNodeTakesNothingMore) {
+  ASSERT_THAT(Store(std::string(20'000, 'a')), IsOk());
+  swarm_.executor().RunFor(absl::Seconds(5));
+  FillMembers(85);
+  const absl::Status large = Store("hello").status();
+  EXPECT_THAT(large, StatusIs(StatusCode::kResourceExhausted));
+  EXPECT_EQ(RefusalOf(large).reason, RefusalReason::kNodeFull);
 }
 
 TEST_F(FullNodeTest, StrangersAreTurnedAwayFromANodeThatIsNearlyFull) {

@@ -91,7 +91,8 @@ bool ShardFiller::IsEnough(Shard shard, const Compared& compared) const {
   }
   // N - R + 1 of the N members.
   const int write_quorum = others + 1 - map_->read_quorum() + 1;
-  return compared.rounds_without_holder >= kRoundsWithoutHolder &&
+  return compared.rounds_without_holder >=
+             std::max(kRoundsWithoutHolder, kRoundsWithEach * compared_with) &&
          compared_with + 1 >= write_quorum;
 }
 

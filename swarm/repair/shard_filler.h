@@ -39,7 +39,10 @@ namespace messenger::swarm {
 class ShardFiller final {
  public:
   // Comparisons of one shard, at least half a second apart.
-  static constexpr int kRoundsWithoutHolder = 24;
+  // Or so many with each that was compared with, if that is more: a member that
+  // waits for a silent one is to have seen the others filling first.
+  static constexpr int kRoundsWithoutHolder = 8;
+  static constexpr int kRoundsWithEach = 4;
   static constexpr int kRoundsUntilResigned = 900;
 
   struct Counters {

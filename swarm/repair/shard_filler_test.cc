@@ -184,7 +184,15 @@ TEST_F(ShardFillerTest, WhereNobodyHoldsItSomeRoundsOfAWriteQuorumAreEnough) {
   EXPECT_FALSE(Held());
   CompareInTurn(1, {1}, kFilling);
   EXPECT_TRUE(Held());
-  EXPECT_EQ(ShardFiller::kRoundsWithoutHolder, 24);  // section 5.7
+  EXPECT_EQ(ShardFiller::kRoundsWithoutHolder, 8);  // section 5.7
+}
+
+TEST_F(ShardFillerTest, WhereNobodyHoldsItOfManyEachIsComparedWithFourTimes) {
+  SetMembers(7);
+  CompareInTurn(19, {1, 2, 3, 4, 5}, kFilling);
+  EXPECT_FALSE(Held());
+  Compare(5, kFilling);
+  EXPECT_TRUE(Held());
 }
 
 TEST_F(ShardFillerTest, WhereNobodyHoldsItLessThanAWriteQuorumIsNever) {

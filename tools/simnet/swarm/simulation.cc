@@ -144,6 +144,12 @@ class Simulation {
   }
 
   // Shards of others leave disks in time, and not before.
+  bool KnowsTheDirectory(const World::Node& node) const {
+    if (!node.running() || node.cut_off) return false;
+    const auto known = node.directory->current();
+    return known != nullptr &&
+           known->epoch() + 1 >= world_.consensus()->epoch();
+  }
   void LookForForeignRows() {
     if (plan_.options.baseline) return;
     for (int i = 0; i < world_.nodes(); ++i) {
@@ -152,7 +158,9 @@ class Simulation {
       const std::vector<swarm::Shard> has = node.disk->store()->Shards();
       for (const swarm::Shard shard : shards_) {
         Owned& owned = owned_[{i, shard}];
-        const bool is_member = world_.placement().MembersOf(shard).Has(node.id);
+        const bool is_member =
+            world_.placement().MembersOf(shard).Has(node.id) &&
+            KnowsTheDirectory(node);
         owned.samples = is_member ? owned.samples + 1 : 0;
         // By then it knows, too.
         if (owned.samples >= 3) owned.member_at = world_.Now();
@@ -237,11 +245,29 @@ class Simulation {
     if (!plan_.options.baseline) CheckForeignRows();
   }
 
+  // One of its mailboxes is full at a member, also for what others bring.
+  bool IsFull(swarm::Shard shard) const {
+    for (const swarm::MailboxAddress& mailbox : traffic_.mailboxes()) {
+      if (swarm::ShardOf(mailbox) != shard) continue;
+      for (int i = 0; i < world_.nodes(); ++i) {
+        const swarm::MessageStore* store = world_.node(i).disk->store();
+        if (store != nullptr &&
+            store->Usage(mailbox).messages >=
+                swarm::WithPeerSlack(swarm::kStrangerMessages)) {
+          return true;
+        }
+      }
+    }
+    return false;
+  }
+
   // Why the members are not equal yet; empty: they are.
   std::string Difference() const {
     if (world_.in_transition()) return "a change of members is under way";
     const uint64_t from_ms = EdgeMs();
     for (const swarm::Shard shard : shards_) {
+      // Two that are full to the last have no room for what the other has.
+      if (IsFull(shard)) continue;
       const std::vector<swarm::ItemEntry>* first = nullptr;
       std::vector<swarm::ItemEntry> entries, others;
       for (const routing::NodeId& id :
@@ -297,7 +323,7 @@ class Simulation {
         if (has && world_.Shows(i, key)) absl::StrAppend(&showing, " ", i);
       }
       if (ledger_.MustExist(message, now + kExpiryEdge) &&
-          holding + liars < quorum) {
+          holding + liars < quorum && !IsFull(key.shard)) {
         ledger_.Violate("under_replicated",
                         absl::StrCat(Name(id), " is on the disks of", where));
       }
@@ -317,7 +343,10 @@ class Simulation {
     // I12: digests are what the items add up to.
     for (int i = 0; i < world_.nodes(); ++i) {
       const swarm::MessageStore* store = world_.node(i).disk->store();
-      if (store == nullptr) continue;
+      // What a flipped bit has changed on a disk is found by a check or scrub.
+      if (store == nullptr || world_.node(i).disk->counters().flips > 0) {
+        continue;
+      }
       for (const swarm::Shard shard : store->Shards()) {
         for (const swarm::WindowSummary& window : store->Windows(shard, 0)) {
           swarm::SetDigest digest;
