@@ -22,9 +22,11 @@ void ForeignShards::After(absl::Duration delay) {
   timer_ = options_.executor.RunAfter(delay, [this] { Look(); });
 }
 
+void ForeignShards::LookLater() { After(std::min(kLook, options_.kept / 2)); }
+
 void ForeignShards::Look() {
   const auto map = options_.maps();
-  if (map == nullptr) return After(std::min(kLook, options_.kept / 2));
+  if (map == nullptr) return LookLater();
   std::vector<bool> mine(kShards);
   for (const Shard shard : map->ServingShards()) mine[shard] = true;
   for (const Shard shard : map->TargetShards()) mine[shard] = true;
@@ -46,14 +48,14 @@ void ForeignShards::Look() {
                        options_.bug == PlantedBug::kForeignErasedAtOnce;
   if (!due.has_value() || !settled ||
       options_.bug == PlantedBug::kForeignRowsKept) {
-    return After(std::min(kLook, options_.kept / 2));
+    return LookLater();
   }
   options_.erase(*due, kSlice,
                  [this, alive = alive_](absl::StatusOr<size_t> erased) {
                    if (!*alive) return;
                    if (!erased.ok()) {
                      ++counters_.failures;
-                     return After(std::min(kLook, options_.kept / 2));
+                     return LookLater();
                    }
                    counters_.rows_erased += *erased;
                    After(kPause);

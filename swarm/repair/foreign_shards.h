@@ -70,6 +70,7 @@ class ForeignShards final {
 
  private:
   void Look();
+  void LookLater();
   void After(absl::Duration delay);
 
   const Options options_;

@@ -51,9 +51,8 @@ class FairQueue final {
   static Class ClassOf(const StoreOp& op, Brought brought);
 
   // RESOURCE_EXHAUSTED: too much waits already, of strangers if it is one's;
-  // `write` is as it was. The
-  // bound of a mailbox is for what comes from outside: a node's own notes have
-  // that of the queue.
+  // `write` is as it was. The bound of a mailbox is for what comes from
+  // outside: a node's own notes have that of the queue.
   absl::Status Push(Write& write);
 
   // The next writes, at most `count`.

@@ -1,9 +1,9 @@
 #include "routing/runtime/sqlite/log_check.h"
 
-#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -136,16 +136,19 @@ class LogFile {
   int64_t size_ = 0;
 };
 
-bool IsHeader(absl::string_view header) {
+// The checksum with which the frames go on; nothing if it is no sound header.
+std::optional<Checksum> ChecksumOf(absl::string_view header) {
+  const uint32_t magic = BigEndian32(header, 0);
   const uint32_t page_bytes = BigEndian32(header, 8);
-  if ((BigEndian32(header, 0) & ~1u) != kMagic ||
-      BigEndian32(header, 4) != kVersion || !std::has_single_bit(page_bytes) ||
-      page_bytes < kMinPageBytes || page_bytes > kMaxPageBytes) {
-    return false;
+  if ((magic & ~1u) != kMagic || BigEndian32(header, 4) != kVersion ||
+      !std::has_single_bit(page_bytes) || page_bytes < kMinPageBytes ||
+      page_bytes > kMaxPageBytes) {
+    return std::nullopt;
   }
-  Checksum checksum((BigEndian32(header, 0) & 1) != 0);
+  Checksum checksum((magic & 1) != 0);
   checksum.Add(header.substr(0, 24));
-  return checksum.Is(header, 24);
+  if (!checksum.Is(header, 24)) return std::nullopt;
+  return checksum;
 }
 
 }  // namespace
@@ -158,10 +161,9 @@ absl::StatusOr<LogState> CheckLog(const std::string& path,
   if (!exists || log.size() <= kHeaderBytes) return LogState::kWhole;
   std::string header(kHeaderBytes, '\0');
   RETURN_IF_ERROR(log.Read(0, header));
+  std::optional<Checksum> checksum = ChecksumOf(header);
   // Frames, and nothing that says of which log.
-  if (!IsHeader(header)) return LogState::kDamaged;
-  Checksum checksum((BigEndian32(header, 0) & 1) != 0);
-  checksum.Add(absl::string_view(header).substr(0, 24));
+  if (!checksum.has_value()) return LogState::kDamaged;
   const absl::string_view salts =
       absl::string_view(header).substr(kHeaderSalts, kSaltsBytes);
   const int64_t frame_bytes = kFrameHeaderBytes + BigEndian32(header, 8);
@@ -175,10 +177,10 @@ absl::StatusOr<LogState> CheckLog(const std::string& path,
     const absl::string_view bytes = frame;
     const bool of_this_log = bytes.substr(kFrameSalts, kSaltsBytes) == salts;
     if (sound) {
-      checksum.Add(bytes.substr(0, kFrameSalts));
-      checksum.Add(bytes.substr(kFrameHeaderBytes));
+      checksum->Add(bytes.substr(0, kFrameSalts));
+      checksum->Add(bytes.substr(kFrameHeaderBytes));
       sound =
-          of_this_log && BigEndian32(bytes, 0) != 0 && checksum.Is(bytes, 16);
+          of_this_log && BigEndian32(bytes, 0) != 0 && checksum->Is(bytes, 16);
     } else if (of_this_log && torn && committed) {
       return LogState::kDamaged;
     }
