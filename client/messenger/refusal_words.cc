@@ -55,6 +55,7 @@ absl::Status InWords(const absl::Status& status, absl::string_view who) {
           "the clocks of this device and of the storage nodes disagree; ",
           kStays, "; set this device's clock, if it is wrong");
       break;
+    case RefusalReason::kStaleChallenge:  // of readings
     case RefusalReason::kFilling:
       words = absl::StrCat("the storage nodes that keep the mailbox of ", name,
                            " are still fetching what belongs there; ", kStays);

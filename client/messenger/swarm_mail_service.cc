@@ -30,7 +30,9 @@ Cursors CursorsOf(const std::vector<CursorRow>& rows) {
   Cursors cursors;
   for (const CursorRow& row : rows) {
     const absl::StatusOr<NodeId> node = NodeId::FromBytes(row.node);
-    if (node.ok()) cursors[*node] = {row.incarnation, row.sequence};
+    if (node.ok()) {
+      cursors[*node] = {row.incarnation, row.sequence, row.challenge};
+    }
   }
   return cursors;
 }
@@ -96,8 +98,8 @@ Retrieved SwarmMailService::RetrievedOf(RetrieveOutcome outcome) const {
                                   std::move(message.payload), message.expiry});
   }
   for (const auto& [node, cursor] : outcome.cursors) {
-    retrieved.cursors.push_back(
-        {std::string(node.bytes()), cursor.incarnation, cursor.seq});
+    retrieved.cursors.push_back({std::string(node.bytes()), cursor.incarnation,
+                                 cursor.seq, cursor.challenge});
   }
   retrieved.complete = outcome.complete;
   retrieved.more = outcome.more;

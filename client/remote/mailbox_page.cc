@@ -39,6 +39,7 @@ std::string PageRequest(const MailboxReader& reader, const PageTerms& page,
       .incarnation = page.cursor.incarnation,
       .limit = swarm::kMaxPageRows,
       .timestamp_ms = static_cast<uint64_t>(absl::ToUnixMillis(page.now)),
+      .challenge = page.cursor.challenge,
       .nonce = random.Fixed<swarm::RequestNonce>()};
   swarm::v1::ClientRequest request;
   swarm::v1::RetrieveRequest& retrieve = *request.mutable_retrieve();
@@ -48,6 +49,7 @@ std::string PageRequest(const MailboxReader& reader, const PageTerms& page,
   retrieve.set_incarnation(terms.incarnation);
   retrieve.set_limit(terms.limit);
   retrieve.set_timestamp_ms(terms.timestamp_ms);
+  retrieve.set_challenge(terms.challenge);
   retrieve.set_nonce(std::string(terms.nonce.bytes()));
   retrieve.set_reader_key(std::string(reader.read_key().public_key().bytes()));
   if (reader.write_key().has_value()) {
@@ -93,7 +95,8 @@ std::optional<MailboxPage> ReadPage(
          .listed_by = {terms.member}});
   }
   page.cursor = {.incarnation = response.incarnation(),
-                 .seq = response.next_cursor()};
+                 .seq = response.next_cursor(),
+                 .challenge = terms.cursor.challenge};
   page.more = response.more();
   return page;
 }

@@ -64,6 +64,7 @@ class MailboxReader final {
 struct Cursor {
   uint64_t incarnation = 0;
   uint64_t seq = 0;
+  uint64_t challenge = 0;  // of the node, for this mailbox; 0: unknown
 
   friend bool operator==(const Cursor&, const Cursor&) = default;
 };

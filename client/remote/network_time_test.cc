@@ -4,8 +4,8 @@
 
 #include "client/remote/member_caller.h"
 #include "client/remote/testing/fake_swarm.h"
-#include "client/remote/testing/shifted_clock.h"
 #include "gtest/gtest.h"
+#include "routing/runtime/testing/shifted_clock.h"
 
 namespace messenger::client {
 namespace {
@@ -26,7 +26,7 @@ class NetworkTimeTest : public ::testing::Test {
   }
 
   FakeSwarm swarm_{3};
-  ShiftedClock clock_{swarm_.clock(), absl::Hours(-1)};
+  routing::ShiftedClock clock_{swarm_.clock(), absl::Hours(-1)};
   MemberCaller caller_{swarm_.requester()};
   NetworkTime time_{caller_, swarm_.directory(), clock_, swarm_.executor(),
                     swarm_.random()};

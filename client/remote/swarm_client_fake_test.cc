@@ -16,13 +16,13 @@
 #include "client/remote/mailbox_reader.h"
 #include "client/remote/swarm_client.h"
 #include "client/remote/testing/fake_swarm.h"
-#include "client/remote/testing/shifted_clock.h"
 #include "client/remote/write_refusal.h"
 #include "crypto/base/testing/status_matchers.h"
 #include "crypto/identity/account_keys.h"
 #include "crypto/sign/ed25519.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "routing/runtime/testing/shifted_clock.h"
 #include "swarm/auth/limits.h"
 #include "swarm/auth/mailbox.h"
 #include "swarm/auth/registration.h"
@@ -142,7 +142,7 @@ class SwarmClientFakeTest : public ::testing::Test {
   }
 
   FakeSwarm swarm_{8};
-  ShiftedClock clock_{swarm_.clock()};
+  routing::ShiftedClock clock_{swarm_.clock()};
   AccountKeys account_ = AccountKeys::Generate(swarm_.random());
   Ed25519PrivateKey read_key_ = Ed25519PrivateKey::Generate(swarm_.random());
   Ed25519PrivateKey write_key_ = Ed25519PrivateKey::Generate(swarm_.random());
@@ -387,6 +387,108 @@ TEST_F(SwarmClientFakeTest, ReadingAMailboxThatNobodyRegisteredSaysSo) {
   }
   const absl::Status status = Read().status();
   EXPECT_EQ(RefusalOf(status).reason, RefusalReason::kNotRegistered);
+}
+
+// ---------------------------------------------------------------- patience --
+
+TEST_F(SwarmClientFakeTest, ASilentMemberDelaysAWriteByItsPatienceAlone) {
+  absl::Duration longest;
+  for (int i = 0; i < 20; ++i) {
+    swarm_.node(Members()[0]).silent = true;
+    const absl::Time started = swarm_.clock().Now();
+    const absl::StatusOr<StoreOutcome> stored =
+        StoreInbox(absl::StrCat("text ", i));
+    ASSERT_THAT(stored, IsOk());
+    EXPECT_LE(stored->attempts, 2);
+    longest = std::max(longest, swarm_.clock().Now() - started);
+  }
+  EXPECT_GE(longest, SwarmClientOptions().write_patience) << "it was asked";
+  EXPECT_LT(longest, SwarmClientOptions().write_patience + absl::Seconds(1));
+}
+
+TEST_F(SwarmClientFakeTest, ReceiptsThatComeLateCountStill) {
+  // Each confirms for itself alone: the first one late, the second at once.
+  // The third knows nothing; its answer decides nothing either.
+  int asked = 0;
+  for (const int i : Members()) {
+    swarm_.node(i).script =
+        [&](const ClientRequest&) -> std::optional<ClientResponse> {
+      ++asked;
+      return asked < 3
+                 ? std::nullopt
+                 : std::optional<ClientResponse>(FakeSwarm::Refuse(
+                       StatusCode::kUnavailable, Refusal::REASON_UNSPECIFIED));
+    };
+    for (const int other : Members()) swarm_.node(other).cut_off = true;
+  }
+  std::optional<routing::NodeId> first;
+  swarm_.requester().set_delay([&](const routing::NodeId& destination) {
+    if (!first) first = destination;
+    return destination == *first ? absl::Seconds(6) : absl::ZeroDuration();
+  });
+  const absl::StatusOr<StoreOutcome> stored = StoreInbox("hello");
+  ASSERT_THAT(stored, IsOk());
+  EXPECT_THAT(stored->holders, SizeIs(2));
+  EXPECT_EQ(asked, stored->attempts);
+}
+
+// -------------------------------------------------------------- challenges --
+
+TEST_F(SwarmClientFakeTest, AReadingNamesTheChallengeOfEachMember) {
+  ASSERT_THAT(StoreInbox("hello"), IsOk());
+  const std::vector<int> members = Members();
+  for (const int i : members) {
+    swarm_.node(i).challenge = 100 + static_cast<uint64_t>(i);
+    swarm_.node(i).asked.clear();
+  }
+  absl::StatusOr<RetrieveOutcome> read = Read();
+  ASSERT_THAT(read, IsOk());
+  EXPECT_TRUE(read->complete);
+  EXPECT_THAT(read->messages, SizeIs(1));
+  for (const int i : members) {
+    ASSERT_THAT(swarm_.node(i).asked, SizeIs(2));
+    EXPECT_NE(swarm_.node(i).asked[0].retrieve().nonce(),
+              swarm_.node(i).asked[1].retrieve().nonce());
+    swarm_.node(i).asked.clear();
+  }
+  // The next reading knows them all; of one that starts anew it hears.
+  swarm_.node(members[0]).challenge = 7;
+  read = Read(read->cursors);
+  ASSERT_THAT(read, IsOk());
+  EXPECT_THAT(read->messages, IsEmpty());
+  EXPECT_EQ(read->cursors[swarm_.id(members[0])].challenge, 7);
+  EXPECT_THAT(swarm_.node(members[0]).asked, SizeIs(2));
+  EXPECT_THAT(swarm_.node(members[1]).asked, SizeIs(1));
+}
+
+TEST_F(SwarmClientFakeTest, AMemberWithAnotherChallengeEachTimeIsPassed) {
+  swarm_.node(Members()[0]).script =
+      [this](const ClientRequest&) -> std::optional<ClientResponse> {
+    ClientResponse response = FakeSwarm::Refuse(StatusCode::kFailedPrecondition,
+                                                Refusal::STALE_CHALLENGE);
+    response.mutable_refusal()->set_challenge(swarm_.random().U64());
+    return response;
+  };
+  const absl::StatusOr<RetrieveOutcome> read = Read();
+  ASSERT_THAT(read, IsOk());
+  EXPECT_TRUE(read->complete);
+  EXPECT_EQ(read->members_answered, 2);
+  EXPECT_FALSE(read->clock_refused);
+  EXPECT_LE(swarm_.node(Members()[0]).asked.size(), 6);
+}
+
+TEST_F(SwarmClientFakeTest, AWaitNamesTheChallengeToo) {
+  for (const int i : Members()) swarm_.node(i).challenge = 9;
+  swarm_.executor().RunAfter(absl::Seconds(20), [this] {
+    client_->Store(StoreTarget::Inbox(account_.id()), "hello",
+                   clock_.Now() + absl::Hours(1), [](auto) {});
+  });
+  const absl::StatusOr<RetrieveOutcome> waited = Wait();
+  ASSERT_THAT(waited, IsOk());
+  EXPECT_THAT(waited->messages, SizeIs(1));
+  const size_t sent = swarm_.requester().sent().size();
+  EXPECT_THAT(Wait(waited->cursors), IsOk());
+  EXPECT_EQ(swarm_.requester().sent().size(), sent + 1);
 }
 
 // ------------------------------------------------------------------- waits --

@@ -31,6 +31,9 @@ struct SwarmClientOptions {
   // Members asked to take a write before giving up, with a pause whenever all
   // of them have been asked.
   int write_attempts = 6;
+  // After so long without an answer the next member is asked, too. A member
+  // waits up to 4 s for its peers.
+  absl::Duration write_patience = absl::Milliseconds(4500);
   absl::Duration write_pause = absl::Seconds(1);
   // Without the time that work takes.
   absl::Duration write_deadline = absl::Seconds(45);

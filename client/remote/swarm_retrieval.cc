@@ -132,6 +132,12 @@ void SwarmRetrieval::OnAnswer(const PageTerms& terms, MemberAnswer answer) {
   const auto found = listings_.find(terms.member);
   if (found == listings_.end()) return;  // It has left the swarm meanwhile.
   Listing& listing = found->second;
+  if (answer.refusal.reason == RefusalReason::kStaleChallenge) {
+    outcome_.cursors[terms.member].challenge = answer.refusal.challenge;
+    if (!std::exchange(listing.challenged, true)) {
+      return AskForPage(terms.member);
+    }
+  }
   std::optional<MailboxPage> page;
   if (answer.status.ok() && answer.response != nullptr &&
       answer.response->has_retrieve()) {
@@ -161,6 +167,7 @@ void SwarmRetrieval::OnAnswer(const PageTerms& terms, MemberAnswer answer) {
   const bool more = page->more;
   Take(*std::move(page));
   ++listing.pages;
+  listing.challenged = false;
   listing.large_pages = true;
   if (more) {
     if (listing.pages < context_.options.max_pages &&

@@ -77,6 +77,7 @@ class SwarmRetrieval final {
   struct Listing {
     int failures = 0;
     int pages = 0;
+    bool challenged = false;  // for the page that is asked for
     bool large_pages = false;
     enum { kReading, kAnswered, kFailed } state = kReading;
   };

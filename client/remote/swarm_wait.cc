@@ -39,6 +39,11 @@ void SwarmWait::Start() {
 }
 
 void SwarmWait::OnAnswer(const PageTerms& terms, const MemberAnswer& answer) {
+  if (answer.refusal.reason == RefusalReason::kStaleChallenge && !challenged_) {
+    challenged_ = true;
+    outcome_.cursors[member_].challenge = answer.refusal.challenge;
+    return Start();
+  }
   // `done` may destroy this.
   Done done = std::move(done_);
   if (!answer.route.hops.empty()) outcome_.routes.push_back(answer.route);

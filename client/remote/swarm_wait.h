@@ -48,6 +48,7 @@ class SwarmWait final {
   const MailboxReader reader_;
   const absl::Duration wait_;
   RetrieveOutcome outcome_;
+  bool challenged_ = false;
   Done done_;
   std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);
 };

@@ -56,6 +56,7 @@ SwarmWrite::SwarmWrite(SwarmContext& context,
 
 SwarmWrite::~SwarmWrite() {
   context_.executor.Cancel(pause_);
+  context_.executor.Cancel(patience_);
   context_.executor.Cancel(deadline_);
 }
 
@@ -102,13 +103,25 @@ void SwarmWrite::TryNext() {
   const routing::NodeId member = round_.back();
   round_.pop_back();
   ++outcome_.attempts;
-  context_.caller.Call(member, all, request_->SerializeAsString(), kReplyCells,
-                       context_.options.request_timeout,
-                       [this, member, weak = std::weak_ptr<const bool>(alive_)](
-                           MemberAnswer answer) {
-                         if (!weak.expired())
-                           OnAnswer(member, std::move(answer));
-                       });
+  patience_ = context_.executor.RunAfter(context_.options.write_patience,
+                                         [this] { LosePatience(); });
+  context_.caller.Call(
+      member, all, request_->SerializeAsString(), kReplyCells,
+      context_.options.request_timeout,
+      [this, member, attempt = ++attempt_,
+       weak = std::weak_ptr<const bool>(alive_)](MemberAnswer answer) {
+        if (!weak.expired()) {
+          OnAnswer(member, attempt, std::move(answer));
+        }
+      });
+}
+
+void SwarmWrite::LosePatience() {
+  // Where there is nobody else to ask, its answer is worth waiting for.
+  if (round_.empty() || outcome_.attempts >= context_.options.write_attempts) {
+    return;
+  }
+  TryNext();
 }
 
 void SwarmWrite::TryAfter(absl::Duration pause) {
@@ -236,8 +249,10 @@ int SwarmWrite::DemandOfTwo() const {
   return bits[1];
 }
 
-void SwarmWrite::OnAnswer(const routing::NodeId& member, MemberAnswer answer) {
+void SwarmWrite::OnAnswer(const routing::NodeId& member, uint64_t attempt,
+                          MemberAnswer answer) {
   if (finished_) return;
+  if (attempt == attempt_) context_.executor.Cancel(patience_);
   if (!answer.route.hops.empty()) {
     outcome_.routes.push_back(std::move(answer.route));
   }
@@ -255,6 +270,7 @@ void SwarmWrite::OnAnswer(const routing::NodeId& member, MemberAnswer answer) {
        !confirmed_.empty())) {
     return Finish(absl::OkStatus());
   }
+  if (attempt != attempt_) return;
   switch (Judge(member, answer)) {
     case Next::kEnd:
       return Finish(last_error_);
@@ -310,6 +326,7 @@ void SwarmWrite::Finish(absl::Status status) {
   if (finished_) return;
   finished_ = true;
   context_.executor.Cancel(pause_);
+  context_.executor.Cancel(patience_);
   context_.executor.Cancel(deadline_);
   // `done` may destroy this.
   Done done = std::move(done_);

@@ -78,7 +78,9 @@ class SwarmWrite final {
   void StartDeadline();
   void TryNext();
   void TryAfter(absl::Duration pause);
-  void OnAnswer(const routing::NodeId& member, MemberAnswer answer);
+  void LosePatience();
+  void OnAnswer(const routing::NodeId& member, uint64_t attempt,
+                MemberAnswer answer);
   void TakeReceipts(const MemberAnswer& answer);
   void TakeHolders();
   // Members that sign by a newer directory may be changing, and our quorum then
@@ -113,6 +115,10 @@ class SwarmWrite final {
   int searches_ = 0;
   int directory_waits_ = 0;
   absl::Duration busy_pause_;
+  // The number of the attempt that decides what is next. Of earlier ones, for
+  // which there was no patience, only receipts count.
+  uint64_t attempt_ = 0;
+  routing::TimerId patience_ = 0;
   StoreOutcome outcome_;
   absl::Status last_error_;
   routing::TimerId pause_ = 0;

@@ -19,7 +19,7 @@ constexpr char kPayload[] = "messenger.client/write-refusal";
 constexpr uint64_t kLongestRetryMs = 60'000;
 
 RefusalReason ReasonOf(int value) {
-  return value > 0 && value <= static_cast<int>(RefusalReason::kOwnerLimit)
+  return value > 0 && value <= static_cast<int>(RefusalReason::kStaleChallenge)
              ? static_cast<RefusalReason>(value)
              : RefusalReason::kNone;
 }
@@ -32,7 +32,8 @@ WriteRefusal RefusalIn(const swarm::v1::ClientResponse& response) {
       .reason = ReasonOf(static_cast<int>(said.reason())),
       .work_bits = static_cast<int>(std::min<uint32_t>(said.work_bits(), 255)),
       .retry_after = absl::Milliseconds(static_cast<int64_t>(
-          std::min(said.retry_after_ms(), kLongestRetryMs)))};
+          std::min(said.retry_after_ms(), kLongestRetryMs))),
+      .challenge = said.challenge()};
 }
 
 absl::Status WithRefusal(absl::Status status, const WriteRefusal& refusal) {
@@ -59,7 +60,8 @@ WriteRefusal RefusalOf(const absl::Status& status) {
   }
   return {.reason = ReasonOf(reason),
           .work_bits = bits,
-          .retry_after = absl::Milliseconds(retry_ms)};
+          .retry_after = absl::Milliseconds(retry_ms),
+          .challenge = 0};
 }
 
 }  // namespace messenger::client

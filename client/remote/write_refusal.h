@@ -7,6 +7,8 @@
 #ifndef CLIENT_REMOTE_WRITE_REFUSAL_H_
 #define CLIENT_REMOTE_WRITE_REFUSAL_H_
 
+#include <cstdint>
+
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 
@@ -27,6 +29,7 @@ enum class RefusalReason : int {
   kClockSkew = 7,
   kFilling = 8,
   kOwnerLimit = 9,
+  kStaleChallenge = 10,
 };
 
 struct WriteRefusal {
@@ -34,6 +37,8 @@ struct WriteRefusal {
   int work_bits = 0;  // with kWorkNeeded, 0 to 255
   // With kBusy, at most a minute.
   absl::Duration retry_after = absl::ZeroDuration();
+  // With kStaleChallenge; does not travel in a status.
+  uint64_t challenge = 0;
 
   friend bool operator==(const WriteRefusal&, const WriteRefusal&) = default;
 };

@@ -12,7 +12,7 @@ using ::messenger::crypto::AccountId;
 using ::messenger::sqlite::Database;
 using ::messenger::sqlite::Statement;
 
-constexpr int64_t kSchemaVersion = 3;
+constexpr int64_t kSchemaVersion = 4;
 
 constexpr char kSchema[] = R"sql(
 CREATE TABLE settings(
@@ -67,6 +67,11 @@ ALTER TABLE parts ADD COLUMN added_ms INTEGER NOT NULL DEFAULT 0;
 constexpr char kSchema3[] = R"sql(
 CREATE TABLE registrations(
   mailbox BLOB PRIMARY KEY, registered_ms INTEGER NOT NULL) WITHOUT ROWID;
+)sql";
+
+// From version 3 to version 4.
+constexpr char kSchema4[] = R"sql(
+ALTER TABLE cursors ADD COLUMN challenge INTEGER NOT NULL DEFAULT 0;
 )sql";
 
 // SQLite has signed integers only; the bits are what counts.
@@ -168,7 +173,8 @@ absl::Status ClientStore::Migrate() {
     }
     if (version < 1) RETURN_IF_ERROR(database_->Exec(kSchema));
     if (version < 2) RETURN_IF_ERROR(database_->Exec(kSchema2));
-    RETURN_IF_ERROR(database_->Exec(kSchema3));
+    if (version < 3) RETURN_IF_ERROR(database_->Exec(kSchema3));
+    RETURN_IF_ERROR(database_->Exec(kSchema4));
     return database_->SetUserVersion(kSchemaVersion);
   });
 }
@@ -454,11 +460,12 @@ absl::StatusOr<std::vector<CursorRow>> ClientStore::Cursors(
     absl::string_view mailbox, uint16_t mailbox_namespace) {
   ASSIGN_OR_RETURN(
       Statement * query,
-      database_->Prepared("SELECT node, incarnation, sequence FROM cursors "
-                          "WHERE mailbox=? AND namespace=?"));
+      database_->Prepared("SELECT node, incarnation, sequence, challenge "
+                          "FROM cursors WHERE mailbox=? AND namespace=?"));
   query->BindBlob(1, mailbox).BindInt(2, mailbox_namespace);
   return Collect<CursorRow>(query, [](Statement& row) {
-    return CursorRow{row.Blob(0), Unsigned(row.Int(1)), Unsigned(row.Int(2))};
+    return CursorRow{row.Blob(0), Unsigned(row.Int(1)), Unsigned(row.Int(2)),
+                     Unsigned(row.Int(3))};
   });
 }
 
@@ -468,13 +475,14 @@ absl::Status ClientStore::PutCursor(absl::string_view mailbox,
   ASSIGN_OR_RETURN(
       Statement * insert,
       database_->Prepared("INSERT OR REPLACE INTO cursors(mailbox, namespace, "
-                          "node, incarnation, sequence) "
-                          "VALUES(?, ?, ?, ?, ?)"));
+                          "node, incarnation, sequence, challenge) "
+                          "VALUES(?, ?, ?, ?, ?, ?)"));
   return insert->BindBlob(1, mailbox)
       .BindInt(2, mailbox_namespace)
       .BindBlob(3, cursor.node)
       .BindInt(4, Signed(cursor.incarnation))
       .BindInt(5, Signed(cursor.sequence))
+      .BindInt(6, Signed(cursor.challenge))
       .Run();
 }
 

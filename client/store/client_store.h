@@ -94,6 +94,7 @@ struct CursorRow {
   std::string node;
   uint64_t incarnation = 0;
   uint64_t sequence = 0;
+  uint64_t challenge = 0;
 };
 
 // Bounds on what others can make us keep.

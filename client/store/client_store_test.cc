@@ -161,11 +161,14 @@ TEST_F(ClientStoreTest, CursorsAreKeptPerNode) {
   ASSERT_THAT(store_->PutCursor("box", 10, {"node a", ~uint64_t{0}, 5}),
               IsOk());
   ASSERT_THAT(store_->PutCursor("box", 10, {"node b", 2, 6}), IsOk());
-  ASSERT_THAT(store_->PutCursor("box", 10, {"node b", 2, 9}), IsOk());
+  ASSERT_THAT(store_->PutCursor("box", 10, {"node b", 2, 9, ~uint64_t{0} - 1}),
+              IsOk());
   const auto cursors = store_->Cursors("box", 10);
   ASSERT_EQ(cursors->size(), 2u);
   EXPECT_EQ((*cursors)[0].incarnation, ~uint64_t{0});
+  EXPECT_EQ((*cursors)[0].challenge, 0u);
   EXPECT_EQ((*cursors)[1].sequence, 9u);
+  EXPECT_EQ((*cursors)[1].challenge, ~uint64_t{0} - 1);
   EXPECT_THAT(*store_->Cursors("box", 0), IsEmpty());
 }
 

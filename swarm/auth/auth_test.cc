@@ -74,6 +74,7 @@ TEST(AuthVectors, AllBytesAgreeWithAnIndependentModel) {
                                  .incarnation = 0x1112131415161718,
                                  .limit = 256,
                                  .timestamp_ms = 1'900'000'000'789,
+                                 .challenge = 0x2122232425262728,
                                  .nonce = nonce}),
             v["retrieve_signed"]);
   const DeleteTerms deletion{.mailbox = account,
@@ -252,6 +253,7 @@ TEST_F(AuthTest, ARetrievalIsBoundToEverythingInIt) {
                             .incarnation = 2,
                             .limit = 3,
                             .timestamp_ms = 4,
+                            .challenge = 5,
                             .nonce = random_.Fixed<RequestNonce>()};
   const auto signature = SignRetrieve(read_key_, terms);
   EXPECT_THAT(VerifyRetrieve(pair_keys_, terms, signature), IsOk());
@@ -266,6 +268,7 @@ TEST_F(AuthTest, ARetrievalIsBoundToEverythingInIt) {
       [](RetrieveTerms& t) { ++t.incarnation; },
       [](RetrieveTerms& t) { ++t.limit; },
       [](RetrieveTerms& t) { ++t.timestamp_ms; },
+      [](RetrieveTerms& t) { ++t.challenge; },
       [&](RetrieveTerms& t) { t.nonce = random_.Fixed<RequestNonce>(); },
   };
   for (size_t i = 0; i < edits.size(); ++i) {

@@ -50,6 +50,7 @@ std::string RetrieveSignedBytes(const RetrieveTerms& terms) {
       .U64(terms.incarnation)
       .U32(terms.limit)
       .U64(terms.timestamp_ms)
+      .U64(terms.challenge)
       .Bytes(terms.nonce.bytes())
       .Take();
 }

@@ -47,6 +47,7 @@ struct RetrieveTerms {
   uint64_t incarnation = 0;
   uint32_t limit = 0;
   uint64_t timestamp_ms = 0;
+  uint64_t challenge = 0;  // the node's
   RequestNonce nonce;
 };
 std::string RetrieveSignedBytes(const RetrieveTerms& terms);

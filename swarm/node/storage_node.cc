@@ -64,6 +64,7 @@ StorageNode::StorageNode(const Options& options)
            .coordinator = coordinator_,
            .waiters = waiters_,
            .clock = clock_,
+           .random = options.random,
            .health = {
                .holds = [this](Shard shard) { return Holds(shard); },
                .filling =

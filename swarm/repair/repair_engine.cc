@@ -39,6 +39,7 @@ RepairEngine::RepairEngine(Options options)
     : options_(std::move(options)),
       caller_(std::make_unique<DirectoryCaller>(
           options_.transport, options_.executor, options_.maps)),
+      paced_(*caller_, options_.clock, options_.executor),
       cluster_clock_(options_.clock, options_.bug),
       health_(options_.clock),
       filler_(options_.store, options_.commit, options_.bug),
@@ -160,7 +161,7 @@ void RepairEngine::StartRun(const routing::NodeId& peer, bool is_fill) {
   run_layout_ = map_->layout();
   run_ = std::make_unique<Reconciler>(
       Reconciler::Options{.store = options_.store,
-                          .caller = *caller_,
+                          .caller = paced_,
                           .clock = options_.clock,
                           .validate = options_.validate,
                           .commit = options_.commit,

@@ -28,6 +28,7 @@
 #include "swarm/repair/foreign_shards.h"
 #include "swarm/repair/hint_sender.h"
 #include "swarm/repair/item_intake.h"
+#include "swarm/repair/paced_caller.h"
 #include "swarm/repair/peer_caller.h"
 #include "swarm/repair/peer_health.h"
 #include "swarm/repair/planted_bug.h"
@@ -122,6 +123,7 @@ class RepairEngine final {
 
   const Options options_;
   const std::unique_ptr<DirectoryCaller> caller_;
+  PacedCaller paced_;  // for comparisons
   ClusterClock cluster_clock_;
   PeerHealth health_;
   ShardFiller filler_;

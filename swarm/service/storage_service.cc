@@ -107,7 +107,7 @@ std::string SignatureIn(const std::string& proof) {
 }  // namespace
 
 StorageService::StorageService(Options options)
-    : options_(std::move(options)), nonces_(options_.clock.Now()) {}
+    : options_(std::move(options)), nonces_(options_.random) {}
 
 void StorageService::Count(v1::Refusal::Reason reason) {
   switch (reason) {
@@ -344,10 +344,8 @@ absl::StatusOr<ValidRetrieval> StorageService::OpenRetrieval(
   ASSIGN_OR_RETURN(ValidRetrieval retrieval,
                    ValidateRetrieve(request, options_.self, now));
   if (options_.bug == PlantedBug::kNoncesIgnored) return retrieval;
-  RETURN_IF_ERROR(nonces_.Use(
-      retrieval.keys.read_key, retrieval.terms.nonce,
-      absl::FromUnixMillis(static_cast<int64_t>(retrieval.terms.timestamp_ms)),
-      now));
+  RETURN_IF_ERROR(nonces_.Use(retrieval.keys.read_key, retrieval.terms.nonce,
+                              retrieval.terms.challenge, now));
   return retrieval;
 }
 

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "crypto/random/random.h"
 #include "routing/endpoint/endpoint_handler.h"
 #include "routing/onion/node_id.h"
 #include "routing/runtime/clock.h"
@@ -77,6 +78,7 @@ class StorageService final : public routing::EndpointHandler {
     Coordinator& coordinator;
     MailboxWaiters& waiters;
     const routing::Clock& clock;
+    crypto::Random& random;
     Health health;
     PlantedBug bug = PlantedBug::kNone;
   };
@@ -90,6 +92,8 @@ class StorageService final : public routing::EndpointHandler {
               routing::Reply reply) override;
 
   const Counters& counters() const { return counters_; }
+  // What a retrieval must name at present (SPEC.md, section 3.2).
+  uint64_t challenge() const { return nonces_.challenge(); }
 
  private:
   void Write(v1::ClientRequest request,

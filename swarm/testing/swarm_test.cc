@@ -103,6 +103,7 @@ class SwarmTest : public ::testing::Test {
         .incarnation = swarm_.node(node).store->incarnation(),
         .limit = limit,
         .timestamp_ms = Ms(absl::ZeroDuration()),
+        .challenge = swarm_.node(node).process->service().challenge(),
         .nonce = swarm_.random().Fixed<RequestNonce>()};
     v1::ClientRequest request;
     v1::RetrieveRequest& retrieve = *request.mutable_retrieve();
@@ -111,6 +112,7 @@ class SwarmTest : public ::testing::Test {
     retrieve.set_incarnation(terms.incarnation);
     retrieve.set_limit(limit);
     retrieve.set_timestamp_ms(terms.timestamp_ms);
+    retrieve.set_challenge(terms.challenge);
     retrieve.set_nonce(std::string(terms.nonce.bytes()));
     retrieve.set_reader_key(
         std::string(account_.signing_key().public_key().bytes()));
@@ -272,7 +274,12 @@ TEST_F(SwarmTest, ARetrievalDoesNotWorkAfterARestartOfTheNode) {
   swarm_.Crash(members_[0]);
   swarm_.executor().RunFor(absl::Seconds(1));
   swarm_.Restart(members_[0]);
-  EXPECT_EQ(CodeOf(Ask(members_[0], request)), StatusCode::kAlreadyExists);
+  const v1::ClientResponse replay = Ask(members_[0], request);
+  EXPECT_EQ(CodeOf(replay), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(replay.refusal().reason(), v1::Refusal::STALE_CHALLENGE);
+  EXPECT_EQ(replay.refusal().challenge(),
+            swarm_.node(members_[0]).process->service().challenge());
+  EXPECT_FALSE(replay.has_retrieve());
   EXPECT_EQ(CodeOf(Ask(members_[0], Retrieve(members_[0]))), StatusCode::kOk);
 }
 

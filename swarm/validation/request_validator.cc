@@ -316,6 +316,7 @@ absl::StatusOr<ValidRetrieval> ValidateRetrieve(
                                      .incarnation = request.incarnation(),
                                      .limit = request.limit(),
                                      .timestamp_ms = request.timestamp_ms(),
+                                     .challenge = request.challenge(),
                                      .nonce = {}},
                            .keys = {},
                            .page_bytes = 0,

@@ -75,6 +75,7 @@ class RequestValidatorTest : public ::testing::Test {
                         .incarnation = 6,
                         .limit = 10,
                         .timestamp_ms = Ms(absl::ZeroDuration()),
+                        .challenge = 7,
                         .nonce = nonce_};
     if (edit != nullptr) edit(terms);
     v1::RetrieveRequest request;
@@ -84,6 +85,7 @@ class RequestValidatorTest : public ::testing::Test {
     request.set_incarnation(terms.incarnation);
     request.set_limit(terms.limit);
     request.set_timestamp_ms(terms.timestamp_ms);
+    request.set_challenge(terms.challenge);
     request.set_nonce(std::string(terms.nonce.bytes()));
     request.set_reader_key(std::string(read_key_.public_key().bytes()));
     request.set_write_key(std::string(write_key_.public_key().bytes()));
@@ -300,6 +302,7 @@ TEST_F(RequestValidatorTest, AcceptsARetrieval) {
   ASSERT_THAT(retrieval, IsOk());
   EXPECT_EQ(retrieval->terms.cursor, 5);
   EXPECT_EQ(retrieval->terms.incarnation, 6);
+  EXPECT_EQ(retrieval->terms.challenge, 7);
   EXPECT_EQ(retrieval->page_bytes, kMaxPageBytes);
 }
 
@@ -336,6 +339,8 @@ TEST_F(RequestValidatorTest, RefusesEveryMalformedRetrieval) {
        StatusCode::kUnauthenticated},
       {"for another node",
        signed_edit([](auto& t) { t.node = routing::NodeId(); }),
+       StatusCode::kUnauthenticated},
+      {"other challenge", [](auto& r) { r.clear_challenge(); },
        StatusCode::kUnauthenticated},
       {"no nonce", [](auto& r) { r.clear_nonce(); }},
       {"other nonce", [](auto& r) { (*r.mutable_nonce())[0] ^= 1; },

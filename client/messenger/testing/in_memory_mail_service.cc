@@ -89,7 +89,7 @@ Retrieved InMemoryMailService::List(const ReadTarget& target,
   if (faults_.shuffle) {
     random_.Shuffle(retrieved.messages.begin(), retrieved.messages.end());
   }
-  retrieved.cursors = {{std::string(32, 'n'), 1, box.size()}};
+  retrieved.cursors = {{std::string(32, 'n'), 1, box.size(), 0}};
   retrieved.complete = !faults_.incomplete_reads;
   retrieved.members_answered = 2;
   return retrieved;

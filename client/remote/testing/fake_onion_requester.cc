@@ -33,15 +33,18 @@ void FakeOnionRequester::Send(Request request, Done done) {
     finish(absl::DeadlineExceededError("no reply in time"));
   });
   const size_t limit = ReplyBytes(request.reply_cells);
-  const auto reply_later = [this, finish, limit,
-                            destination = request.destination](
-                               absl::StatusOr<std::string> reply) {
-    if (filter_ != nullptr) reply = filter_(destination, std::move(reply));
-    if (reply.ok() && reply->size() > limit) return;
-    executor_.RunAfter(kOneWay, [finish, reply = std::move(reply)]() mutable {
-      finish(std::move(reply));
-    });
-  };
+  const auto reply_later =
+      [this, finish, limit,
+       destination = request.destination](absl::StatusOr<std::string> reply) {
+        if (filter_ != nullptr) reply = filter_(destination, std::move(reply));
+        if (reply.ok() && reply->size() > limit) return;
+        const absl::Duration more =
+            delay_ == nullptr ? absl::ZeroDuration() : delay_(destination);
+        executor_.RunAfter(kOneWay + more,
+                           [finish, reply = std::move(reply)]() mutable {
+                             finish(std::move(reply));
+                           });
+      };
   executor_.RunAfter(kOneWay, [this, reply_later,
                                request = std::move(request)]() mutable {
     if (interceptor_ != nullptr) {

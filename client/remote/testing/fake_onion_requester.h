@@ -34,6 +34,10 @@ class FakeOnionRequester final : public OnionRequester {
   using ReplyFilter = std::function<absl::StatusOr<std::string>(
       const routing::NodeId& destination, absl::StatusOr<std::string> reply)>;
 
+  // How much longer than kOneWay a reply takes.
+  using Delay =
+      std::function<absl::Duration(const routing::NodeId& destination)>;
+
   // `executor` must outlive the requester.
   FakeOnionRequester(routing::Executor& executor, Deliver deliver)
       : executor_(executor), deliver_(std::move(deliver)) {}
@@ -44,6 +48,7 @@ class FakeOnionRequester final : public OnionRequester {
     interceptor_ = std::move(interceptor);
   }
   void set_reply_filter(ReplyFilter filter) { filter_ = std::move(filter); }
+  void set_delay(Delay delay) { delay_ = std::move(delay); }
 
   // All requests so far, in order.
   const std::vector<Request>& sent() const { return sent_; }
@@ -55,6 +60,7 @@ class FakeOnionRequester final : public OnionRequester {
   Deliver deliver_;
   Interceptor interceptor_;
   ReplyFilter filter_;
+  Delay delay_;
   std::vector<Request> sent_;
 };
 

@@ -193,6 +193,11 @@ void FakeSwarm::Deliver(const routing::NodeId& destination, std::string bytes,
                  now + absl::Hours(24 * 14) + kTolerance) {
     response.set_code(
         static_cast<uint32_t>(absl::StatusCode::kInvalidArgument));
+  } else if (request.has_retrieve() &&
+             request.retrieve().challenge() != node.challenge) {
+    response = Refuse(absl::StatusCode::kFailedPrecondition,
+                      swarm::v1::Refusal::STALE_CHALLENGE);
+    response.mutable_refusal()->set_challenge(node.challenge);
   } else if (request.has_retrieve()) {
     *response.mutable_retrieve() = List(i, request.retrieve());
     if (request.retrieve().wait_ms() > 0 &&

@@ -44,6 +44,8 @@ class FakeSwarm final {
     // Takes no message that another member brings.
     bool cut_off = false;
     absl::Duration clock_offset;
+    // What retrievals must name.
+    uint64_t challenge = 0;
     // More than the client's directory has: it says WRONG_SWARM.
     uint64_t epoch = 0;
     std::map<Box, std::vector<swarm::v1::StoredMessage>> boxes;

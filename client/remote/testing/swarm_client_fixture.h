@@ -21,12 +21,12 @@
 #include "client/remote/mailbox_reader.h"
 #include "client/remote/swarm_client.h"
 #include "client/remote/testing/fake_onion_requester.h"
-#include "client/remote/testing/shifted_clock.h"
 #include "crypto/identity/account_keys.h"
 #include "crypto/sign/ed25519.h"
 #include "gtest/gtest.h"
 #include "routing/directory/consensus_holder.h"
 #include "routing/onion/node_id.h"
+#include "routing/runtime/testing/shifted_clock.h"
 #include "swarm/auth/mailbox.h"
 #include "swarm/proto/storage.pb.h"
 #include "swarm/testing/simulated_swarm.h"
@@ -122,7 +122,7 @@ class SwarmClientFixture : public ::testing::Test {
         swarm_.Deliver(node, service, std::move(request), std::move(reply));
       }};
   routing::ConsensusHolder directory_{swarm_.paper().trust(), swarm_.clock()};
-  ShiftedClock clock_{swarm_.clock()};
+  routing::ShiftedClock clock_{swarm_.clock()};
   crypto::Ed25519PrivateKey read_key_ =
       crypto::Ed25519PrivateKey::Generate(swarm_.random());
   crypto::Ed25519PrivateKey write_key_ =

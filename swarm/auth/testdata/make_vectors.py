@@ -62,7 +62,8 @@ def vectors():
                              u64(77) + u64(1900000000456))
     yield "retrieve_signed", (b"retr.v1" + node + pair + u16(10) +
                               u64(0x0102030405060708) + u64(0x1112131415161718) +
-                              u32(256) + u64(1900000000789) + nonce)
+                              u32(256) + u64(1900000000789) +
+                              u64(0x2122232425262728) + nonce)
     deletion = (account + u16(0) + u64(1900000000789) + nonce +
                 u64(1900000009999) + u16(2) + inbox_id + pair_id)
     yield "delete_signed", deletion
