@@ -48,6 +48,7 @@ StorageNode::StorageNode(const Options& options)
                  committer_.EraseShard(shard, limit_rows, std::move(done));
                },
            .foreign_kept = options.foreign_kept,
+           .scrub_period = options.scrub_period,
            .bug = options.bug}),
       clock_(repair_),
       waiters_(options.core),

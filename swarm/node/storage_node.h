@@ -55,8 +55,10 @@ class StorageNode final {
     // everything of every shard that it is to hold; 0: it does not. May be
     // null.
     std::function<void(uint64_t ready_epoch)> on_ready;
-    // How long shards of others stay; simulations have less time.
+    // How long shards of others stay, and how often contents are compared with
+    // each peer; simulations have less time.
     absl::Duration foreign_kept = ForeignShards::kKept;
+    absl::Duration scrub_period = Scrubber::kPeriod;
     // Simulations only: see swarm/repair/planted_bug.h.
     PlantedBug bug = PlantedBug::kNone;
     // Simulations only: no repair of any kind, and everything counts as held.

@@ -64,6 +64,7 @@ RepairEngine::RepairEngine(Options options)
                  .random = options_.random,
                  .maps = options_.maps,
                  .commit = options_.commit,
+                 .period = options_.scrub_period,
                  .on_damage =
                      [this] {
                        next_turn_ = options_.clock.Now();

@@ -58,6 +58,7 @@ class RepairEngine final {
     CommitFunction commit;
     EraseFunction erase;
     absl::Duration foreign_kept = ForeignShards::kKept;
+    absl::Duration scrub_period = Scrubber::kPeriod;
     PlantedBug bug = PlantedBug::kNone;
   };
 

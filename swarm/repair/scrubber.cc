@@ -1,6 +1,7 @@
 #include "swarm/repair/scrubber.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <utility>
@@ -32,7 +33,11 @@ void Scrubber::Stop() {
   round_.reset();
 }
 
-void Scrubber::Start() { After(kLook, &Scrubber::Look); }
+void Scrubber::Start() { LookLater(); }
+
+void Scrubber::LookLater() {
+  After(std::min(kLook, options_.period / 60), &Scrubber::Look);
+}
 
 void Scrubber::After(absl::Duration delay, void (Scrubber::*next)()) {
   timer_ = options_.executor.RunAfter(delay, [this, next] { (this->*next)(); });
@@ -41,7 +46,7 @@ void Scrubber::After(absl::Duration delay, void (Scrubber::*next)()) {
 void Scrubber::Look() {
   const auto map = options_.maps();
   const absl::Time now = options_.clock.Now();
-  if (map == nullptr) return After(kLook, &Scrubber::Look);
+  if (map == nullptr) return LookLater();
   const std::vector<routing::NodeId> peers = map->Peers();
   absl::flat_hash_map<routing::NodeId, absl::Time> due;
   std::optional<routing::NodeId> next;
@@ -50,20 +55,25 @@ void Scrubber::Look() {
     // The first time at an instant of its own, so that a swarm that starts
     // together does not scrub together.
     due[peer] = known != due_.end()
-                    ? std::min(known->second, now + kPeriod)
-                    : now + options_.random.UnitDouble() * kPeriod;
+                    ? std::min(known->second, now + options_.period)
+                    : now + options_.random.UnitDouble() * options_.period;
     if (due[peer] <= now && (!next.has_value() || due[peer] < due[*next])) {
       next = peer;
     }
   }
   due_ = std::move(due);
-  if (!next.has_value()) return After(kLook, &Scrubber::Look);
-  due_[*next] = now + kPeriod;
+  if (!next.has_value()) return LookLater();
+  due_[*next] = now + options_.period;
   round_ = std::make_unique<Round>();
   round_->peer = *next;
-  round_->shards = map->SharedWith(*next);
-  round_->pause = kSpread / std::max<int64_t>(
-                                static_cast<int64_t>(round_->shards.size()), 1);
+  // What only the peer has is for comparisons.
+  const std::vector<Shard> shared = map->SharedWith(*next);
+  const std::vector<Shard> filled = options_.store.Shards();
+  std::set_intersection(shared.begin(), shared.end(), filled.begin(),
+                        filled.end(), std::back_inserter(round_->shards));
+  round_->pause =
+      options_.period / 6 /
+      std::max<int64_t>(static_cast<int64_t>(round_->shards.size()), 1);
   Step();
 }
 
@@ -198,7 +208,7 @@ void Scrubber::PushThen() {
 
 void Scrubber::EndRound() {
   round_.reset();
-  After(kLook, &Scrubber::Look);
+  LookLater();
 }
 
 uint64_t Scrubber::MarksOf(const routing::NodeId& peer) const {

@@ -43,7 +43,7 @@ namespace messenger::swarm {
 class Scrubber final {
  public:
   static constexpr absl::Duration kPeriod = absl::Hours(24);
-  // All shards of a peer are spread over this.
+  // All shards of a peer are spread over a sixth of the period.
   static constexpr absl::Duration kSpread = absl::Hours(4);
   static constexpr absl::Duration kLook = absl::Minutes(1);
   // Contents read from the disk at a time.
@@ -62,6 +62,8 @@ class Scrubber final {
     crypto::Random& random;
     ShardMapSource maps;
     CommitFunction commit;
+    // Simulations have less time.
+    absl::Duration period = kPeriod;
     // Something has been dropped: a comparison will fetch it.
     std::function<void()> on_damage;
   };
@@ -100,6 +102,7 @@ class Scrubber final {
   };
 
   void Look();
+  void LookLater();
   void Step();
   void TakeAnswer(Shard shard, Window window,
                   absl::StatusOr<std::string> reply);

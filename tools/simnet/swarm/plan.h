@@ -70,6 +70,8 @@ inline constexpr int kLiars = 9;
 
 // How long former owners keep shards here: a run is shorter than a day.
 inline constexpr absl::Duration kForeignKept = absl::Minutes(2);
+// How often members compare contents.
+inline constexpr absl::Duration kScrubPeriod = absl::Minutes(10);
 
 // Bugs of disks, planted where a store meets its disk.
 enum class StoreBug {

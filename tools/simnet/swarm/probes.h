@@ -40,7 +40,6 @@ namespace messenger::simnet {
   X(kRecordSuperseded, "a newer record stood")                             \
   X(kHintWritten, "a hint was noted")                                      \
   X(kHintReplayed, "a hint was brought to its peer")                       \
-  X(kHintOverflow, "a hint did not fit")                                   \
   X(kReconciledEqual, "two members compared and were equal")               \
   X(kReconcileFetched, "reconciliation fetched an item")                   \
   X(kReconcilePushed, "reconciliation pushed an item")                     \
@@ -69,7 +68,6 @@ namespace messenger::simnet {
   X(kPause, "a node stood still")                                          \
   X(kWipe, "a node lost its disk")                                         \
   X(kLostForGood, "a node never came back")                                \
-  X(kRestoredOldCopy, "a node came back with an old copy of its disk")     \
   X(kDiskError, "a disk failed a read, write or sync")                     \
   X(kDiskFull, "a disk was full")                                          \
   X(kBitFlip, "a bit on a disk flipped")                                   \

@@ -392,6 +392,12 @@ class Simulation {
     const auto swept = [&] { return dirty(now_ms).empty(); };
     if (!world_.executor().RunUntil(swept, kSweep)) {
       ledger_.Violate("unswept", absl::StrCat("nodes", dirty(now_ms)));
+      return;
+    }
+    for (const auto& [id, message] : ledger_.messages()) {
+      if (message.sent < world_.Now() && message.expiry < world_.Now()) {
+        probes_.Hit(Probe::kExpired);
+      }
     }
   }
 

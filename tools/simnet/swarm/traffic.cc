@@ -115,18 +115,23 @@ class Traffic::Requester final : public client::OnionRequester {
         traffic_.recorded_.pop_front();
       }
     }
+    const bool worked = parsed.store().work_nonce() != 0;
     client_.host->transport().Call(
         node->storage, kClientMethod, std::move(request.bytes), request.timeout,
-        [this, record, route, limit = client::ReplyBytes(request.reply_cells),
+        [this, record, worked, route,
+         limit = client::ReplyBytes(request.reply_cells),
          done = std::move(done)](absl::StatusOr<std::string> reply) mutable {
           if (reply.ok() && reply->size() > limit) {
             reply = absl::DeadlineExceededError("does not fit its cells");
           }
           // Only what was carried out has used its nonce up.
           swarm::v1::ClientResponse response;
-          if (reply.ok() && record != nullptr &&
-              response.ParseFromString(*reply) && response.code() == 0) {
-            record->answered = true;
+          if (reply.ok() && response.ParseFromString(*reply) &&
+              response.code() == 0) {
+            if (record != nullptr) record->answered = true;
+            Probes& probes = traffic_.world_.probes();
+            if (worked) probes.Hit(Probe::kStrangerWorked);
+            if (response.retrieve().more()) probes.Hit(Probe::kPagedReading);
           }
           done(std::move(reply), route);
         });
@@ -519,6 +524,10 @@ void Traffic::Poll(Device& device, bool final_reading) {
           device.cursors = outcome->cursors;
           for (const client::RetrievedMessage& message : outcome->messages) {
             reading.ids.push_back(message.id);
+            if (std::find(device.known.begin(), device.known.end(),
+                          message.id) != device.known.end()) {
+              probes.Hit(Probe::kListedTwice);
+            }
             device.known.push_back(message.id);
           }
           const size_t before = ledger_.violations().size();
@@ -692,22 +701,25 @@ void Traffic::PutRecord(Client& client) {
   if (!working_ || client.record_under_way) return;
   if (!mailboxes_[2 * client.index]->registered) return;
   client.record_under_way = true;
-  const uint64_t seq = ++client.record_seq;
   const std::string name = client.address;
-  ledger_.PuttingRecord(name, seq);
-  client.swarm->PutRecord(
-      client.account.id(), client.account.signing_key(),
-      swarm::MailboxNamespace::kIdentityRecord, swarm::RecordKey(), seq,
-      random_.String(100),
-      [this, &client, name, seq](absl::StatusOr<client::StoreOutcome> outcome) {
-        client.record_under_way = false;
-        if (absl::IsAborted(outcome.status())) {
-          world_.probes().Hit(Probe::kRecordSuperseded);
-        }
-        if (!outcome.ok()) return;
-        last_confirmed_ = world_.Now();
-        ledger_.PutRecordDone(name, seq);
-      });
+  // At times another device writes that has not heard of the newest.
+  const uint64_t confirmed = ledger_.ConfirmedRecord(name);
+  const bool stale = confirmed > 1 && random_.Uniform(8) == 0;
+  const uint64_t seq = stale ? confirmed - 1 : ++client.record_seq;
+  if (!stale) ledger_.PuttingRecord(name, seq);
+  client.swarm->PutRecord(client.account.id(), client.account.signing_key(),
+                          swarm::MailboxNamespace::kIdentityRecord,
+                          swarm::RecordKey(), seq, random_.String(100),
+                          [this, &client, name, seq, stale](
+                              absl::StatusOr<client::StoreOutcome> outcome) {
+                            client.record_under_way = false;
+                            if (absl::IsAborted(outcome.status())) {
+                              world_.probes().Hit(Probe::kRecordSuperseded);
+                            }
+                            if (!outcome.ok() || stale) return;
+                            last_confirmed_ = world_.Now();
+                            ledger_.PutRecordDone(name, seq);
+                          });
 }
 
 void Traffic::GetRecord(Client& client) {

@@ -180,6 +180,7 @@ void World::Start(int i) {
                                   .random = *node.random,
                                   .on_ready = nullptr,
                                   .foreign_kept = kForeignKept,
+                                  .scrub_period = kScrubPeriod,
                                   .bug = plan_.options.bug,
                                   .without_repair = plan_.options.baseline});
   node.process->Serve(paper_.draft().nodes[i].descriptor.link.tls_key,
@@ -439,6 +440,7 @@ void World::CollectProbes(Node& node) {
   probes_.Hit(Probe::kScrubMismatch,
               repair.scrubber().counters().damaged_here +
                   repair.scrubber().counters().peers_lying);
+  probes_.Hit(Probe::kShardFilled, repair.filler().counters().filled);
   probes_.Hit(Probe::kForeignErased, repair.foreign().counters().rows_erased);
   totals_.hints_delivered += repair.hints().counters().delivered;
   totals_.reconciliations += repair.counters().runs;
