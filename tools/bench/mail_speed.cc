@@ -40,6 +40,9 @@ constexpr size_t kOneByOne = 60;     // operations per round
 constexpr size_t kAtOnce = 16;       // operations under way
 constexpr size_t kManyAtOnce = 320;  // operations per round
 constexpr size_t kMailboxes = 64;
+// How long a reader has been waiting when a text comes: by then its request has
+// arrived.
+constexpr absl::Duration kSettled = absl::Milliseconds(50);
 // What a text becomes: the smallest size of a sealed message.
 constexpr size_t kTextBytes = 4096;
 constexpr size_t kKilobyte = 1024;
@@ -127,6 +130,51 @@ class Client {
                      finished(outcome.status());
                    });
     };
+  }
+
+  // Storage nodes take messages only for mailboxes that somebody reads.
+  Operation Register() {
+    return [this](Finished finished) {
+      swarm_.Register(NextMailbox().Reader(),
+                      [finished](absl::StatusOr<client::StoreOutcome> outcome) {
+                        finished(outcome.status());
+                      });
+    };
+  }
+
+  // One text for somebody who waits. Gives the time from the sender's call to
+  // the reader's having it.
+  absl::StatusOr<double> Push(size_t bytes) {
+    std::vector<double> not_used;
+    const size_t turn = turn_;
+    RETURN_IF_ERROR(Run(Poll(), 1, 1, not_used).status());
+    turn_ = turn;
+    Mailbox& mailbox = NextMailbox();
+    std::optional<absl::Status> waited, stored;
+    double begin = 0, end = 0;
+    swarm_.Wait(mailbox.Reader(), mailbox.cursors, absl::Seconds(30),
+                [&](absl::StatusOr<client::RetrieveOutcome> outcome) {
+                  end = WallSeconds();
+                  waited = outcome.status();
+                  if (outcome.ok() && outcome->messages.empty()) {
+                    waited = absl::DeadlineExceededError("no text came");
+                  }
+                });
+    loop_.RunAfter(kSettled, [&] {
+      begin = WallSeconds();
+      swarm_.Store(client::StoreTarget::Pairwise(mailbox.read_key.public_key(),
+                                                 mailbox.write_key),
+                   random_.String(bytes), SystemClock().Now() + absl::Hours(24),
+                   [&](absl::StatusOr<client::StoreOutcome> outcome) {
+                     stored = outcome.status();
+                   });
+    });
+    if (!loop_.RunUntil([&] { return waited && stored; }, kPatience)) {
+      return absl::DeadlineExceededError("requests are not answered");
+    }
+    RETURN_IF_ERROR(*waited);
+    RETURN_IF_ERROR(*stored);
+    return end - begin;
   }
 
   // From where the mailbox was read last.
@@ -258,7 +306,8 @@ absl::Status MeasureMail(const routing::NetworkConfig& config, Report& report) {
 
   // Opens the links between the relays, and reads the mailboxes once.
   std::vector<double> not_used;
-  for (const Client::Operation& operation : {time, store, poll}) {
+  const Client::Operation registration = client.Register();
+  for (const Client::Operation& operation : {registration, time, store, poll}) {
     RETURN_IF_ERROR(
         client.Run(operation, kMailboxes, /*at_once=*/8, not_used).status());
   }
@@ -266,6 +315,7 @@ absl::Status MeasureMail(const routing::NetworkConfig& config, Report& report) {
   Speed times;
   Speed stores;
   Speed polls;
+  Speed pushes;
   size_t members_polled = 0;
   for (int round = 0; round < kRounds; ++round) {
     RETURN_IF_ERROR(RunRound(client, time, times));
@@ -275,6 +325,11 @@ absl::Status MeasureMail(const routing::NetworkConfig& config, Report& report) {
     const size_t before = client.members_polled();
     RETURN_IF_ERROR(RunRound(client, poll, polls));
     members_polled += client.members_polled() - before;
+    for (size_t i = 0; i < kOneByOne; ++i) {
+      ASSIGN_OR_RETURN(const double latency,
+                       client.Push(alone ? kKilobyte : kTextBytes));
+      pushes.latencies.push_back(latency);
+    }
   }
   const double members_per_poll = static_cast<double>(members_polled) /
                                   (kRounds * (kOneByOne + kManyAtOnce));
@@ -286,6 +341,9 @@ absl::Status MeasureMail(const routing::NetworkConfig& config, Report& report) {
   AddLatency(text, 0.5, stores, times, alone ? 1.5e-3 : 5e-3, report);
   AddLatency(text, 0.99, stores, times, alone ? 0 : 25e-3, report);
   AddRate(text, stores, times, alone ? 1500 : 500, report);
+  const std::string push = "until a reader who waits has a text";
+  AddLatency(push, 0.5, pushes, times, 20e-3, report);
+  AddLatency(push, 0.99, pushes, times, 0, report);
 
   const std::string whole = absl::StrFormat(
       "poll of a mailbox (%.1f members asked)", members_per_poll);

@@ -68,6 +68,8 @@ if wants crypto; then "${bin}/tools/bench/crypto_bench"; echo; fi
 if wants store; then
   "${bin}/tools/bench/store_bench" "${scratch}"
   echo
+  "${bin}/tools/bench/store_bench" --curve "${scratch}"
+  echo
 fi
 if wants relay; then "${bin}/tools/bench/network_bench"; echo; fi
 if wants mail; then
