@@ -582,32 +582,50 @@ void Traffic::DeleteSomething(Device& device) {
       });
 }
 
-// What the client's library has no call for yet: to members in turn, until one
-// says that W have it.
-void Traffic::WriteRaw(Client& client, const Mailbox& mailbox,
+// W members have signed, whatever the one that was asked says.
+bool Traffic::IsConfirmed(const swarm::ReceiptSubject& subject,
+                          const swarm::v1::ClientResponse& response) const {
+  if (world_.plan().options.baseline) return true;
+  std::set<routing::NodeId> signers;
+  for (const swarm::v1::Receipt& proto : response.receipts().receipts()) {
+    const absl::StatusOr<swarm::Receipt> receipt =
+        swarm::ReceiptFromProto(proto);
+    const routing::NodeRecord* node =
+        receipt.ok() ? world_.consensus()->Find(receipt->node) : nullptr;
+    if (node != nullptr &&
+        swarm::VerifyReceipt(node->storage_key, subject, *receipt).ok()) {
+      signers.insert(receipt->node);
+    }
+  }
+  return world_.placement().HasWriteQuorum(
+      world_.placement().MembersOf(subject.mailbox), signers);
+}
+
+// What the client's library has no call for yet: to members in turn, until W
+// have it.
+void Traffic::WriteRaw(Client& client, const swarm::ReceiptSubject& subject,
                        std::string request, std::function<void(bool)> done,
                        int attempts) {
   const std::shared_ptr<const routing::Consensus> consensus =
       client.directory->current();
   if (consensus == nullptr || attempts == 0) return done(false);
   const swarm::Placement placement(consensus);
-  std::vector<routing::NodeId> members = placement.Members(mailbox.address);
+  std::vector<routing::NodeId> members = placement.Members(subject.mailbox);
   if (members.empty()) return done(false);
   client::OnionRequester::Request sent;
   sent.destination = members[random_.Uniform(members.size())];
   sent.service = 1;
   sent.bytes = request;
   client.requester->Send(
-      std::move(sent),
-      [this, &client, &mailbox, request, done = std::move(done), attempts](
-          absl::StatusOr<std::string> reply,
-          const client::RequestRoute&) mutable {
+      std::move(sent), [this, &client, subject, request, done = std::move(done),
+                        attempts](absl::StatusOr<std::string> reply,
+                                  const client::RequestRoute&) mutable {
         swarm::v1::ClientResponse response;
         if (reply.ok() && response.ParseFromString(*reply) &&
-            response.code() == 0) {
+            response.code() == 0 && IsConfirmed(subject, response)) {
           return done(true);
         }
-        WriteRaw(client, mailbox, std::move(request), std::move(done),
+        WriteRaw(client, subject, std::move(request), std::move(done),
                  attempts - 1);
       });
 }
@@ -644,7 +662,8 @@ void Traffic::Purge(Device& device) {
       absl::FromUnixMillis(static_cast<int64_t>(terms.expiry_until_ms));
   ledger_.Purging(mailbox.index, until, world_.Now());
   WriteRaw(
-      client, mailbox, request.SerializeAsString(),
+      client, {.id = swarm::PurgeId(terms), .mailbox = terms.mailbox},
+      request.SerializeAsString(),
       [this, &mailbox, until](bool done) {
         if (!done) return;
         world_.probes().Hit(Probe::kPurge);
@@ -687,7 +706,8 @@ void Traffic::Shorten(Device& device) {
       std::string(swarm::SignDelete(reader.read_key(), terms).bytes()));
   ledger_.Deleting(ids, effective, world_.Now());
   WriteRaw(
-      client, mailbox, request.SerializeAsString(),
+      client, {.id = swarm::DeletionId(terms), .mailbox = terms.mailbox},
+      request.SerializeAsString(),
       [this, ids, effective](bool done) {
         if (!done) return;
         world_.probes().Hit(Probe::kShortened);

@@ -26,6 +26,8 @@
 #include "crypto/random/testing/seeded_random.h"
 #include "crypto/sign/ed25519.h"
 #include "routing/directory/consensus_holder.h"
+#include "swarm/auth/receipt.h"
+#include "swarm/proto/storage.pb.h"
 #include "tools/simnet/swarm/ledger.h"
 #include "tools/simnet/swarm/process_executor.h"
 #include "tools/simnet/swarm/skewed_clock.h"
@@ -110,8 +112,11 @@ class Traffic final {
   void Register(Mailbox& mailbox);
   void Poll(Device& device, bool final_reading);
   void DeleteSomething(Device& device);
-  void WriteRaw(Client& client, const Mailbox& mailbox, std::string request,
-                std::function<void(bool)> done, int attempts);
+  bool IsConfirmed(const swarm::ReceiptSubject& subject,
+                   const swarm::v1::ClientResponse& response) const;
+  void WriteRaw(Client& client, const swarm::ReceiptSubject& subject,
+                std::string request, std::function<void(bool)> done,
+                int attempts);
   void Purge(Device& device);
   void Shorten(Device& device);
   void PutRecord(Client& client);
