@@ -68,6 +68,13 @@ usage: session [options] COMMAND
   name [NAME]                            show or set your display name
   contact add ID [NAME]                  give an account id a name
   contact list
+  requests                               who has written without being a contact
+  accept WHO [NAME]                      WHO is an id, or its first 8 digits or
+                                         more; their texts come next
+  decline WHO                            forget the request; for 30 days what
+                                         they send is dropped. They never learn
+                                         of it, nor of a request unanswered
+  block WHO, unblock WHO                 drop what somebody sends, for good
   send WHO [TEXT | - | --file FILE]      WHO is a contact's name or an id; "-"
                                          or no TEXT reads standard input
   receive                                fetch and print new messages
@@ -92,7 +99,8 @@ options
   --pin-fd N          read the PIN from file descriptor N; or put it into the
                       file that $SESSION_PIN_FILE names; otherwise it is asked
   --new-pin-fd N      the same for the new PIN of `account pin`
-  --json              print one JSON object (watch: one per line)
+  --json              print one JSON object (watch: one per line; a line with
+                      only "requests" says how many wait)
   --version, --help
 
 A new account, and each new conversation, registers a mailbox with the storage
@@ -110,6 +118,8 @@ exit status: 0 done, 1 failure, 2 wrong usage or input, 3 PIN wrong or missing,
 constexpr size_t kMaxPhraseBytes = 1024;
 // Of the id of somebody who is known by a name of their own choice only.
 constexpr size_t kShownIdDigits = 12;
+// With which somebody who is known can be named.
+constexpr size_t kFewestIdDigits = 8;
 constexpr absl::Duration kCommandLimit = absl::Minutes(3);
 // How often `watch` looks whether a text in the outbox is due.
 constexpr absl::Duration kWatchInterval = absl::Seconds(2);
@@ -180,34 +190,47 @@ const char* StateName(MessageState state) {
   return "unknown";
 }
 
-// Tests only: the addresses this process has on the network, "127.0.0.1:4711",
-// so that a test can look for them where they must not be.
-void RecordLocalAddresses(routing::Recorder& recorder) {
+// "127.0.0.1:4711" from what getsockname() or getpeername() gives; nothing for
+// what is no IPv4 address.
+template <typename Lookup>
+std::optional<std::string> SocketAddress(int fd, Lookup lookup) {
+  sockaddr_storage address;
+  socklen_t size = sizeof(address);
+  if (lookup(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+    return std::nullopt;
+  }
+  in_addr host;
+  uint16_t port = 0;
+  if (address.ss_family == AF_INET) {
+    const auto& inet = reinterpret_cast<const sockaddr_in&>(address);
+    host = inet.sin_addr;
+    port = ntohs(inet.sin_port);
+  } else if (address.ss_family == AF_INET6) {
+    // gRPC's sockets take both kinds; an IPv4 address is the last 4 bytes.
+    const auto& inet = reinterpret_cast<const sockaddr_in6&>(address);
+    if (!IN6_IS_ADDR_V4MAPPED(&inet.sin6_addr)) return std::nullopt;
+    std::memcpy(&host, inet.sin6_addr.s6_addr + 12, sizeof(host));
+    port = ntohs(inet.sin6_port);
+  } else {
+    return std::nullopt;
+  }
+  char text[INET_ADDRSTRLEN];
+  if (inet_ntop(AF_INET, &host, text, sizeof(text)) == nullptr) {
+    return std::nullopt;
+  }
+  return absl::StrCat(text, ":", port);
+}
+
+// Tests only: the connections this process has, "127.0.0.1:4711>127.0.0.1:80",
+// so that a test can look for its addresses where they must not be.
+void RecordConnections(routing::Recorder& recorder) {
   constexpr int kHighestDescriptor = 1024;
   for (int fd = 0; fd < kHighestDescriptor; ++fd) {
-    sockaddr_storage address;
-    socklen_t size = sizeof(address);
-    if (getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
-      continue;
+    const auto local = SocketAddress(fd, getsockname);
+    const auto remote = SocketAddress(fd, getpeername);
+    if (local && remote) {
+      recorder.Record("connection", absl::StrCat(*local, ">", *remote));
     }
-    in_addr host;
-    uint16_t port = 0;
-    if (address.ss_family == AF_INET) {
-      const auto& inet = reinterpret_cast<const sockaddr_in&>(address);
-      host = inet.sin_addr;
-      port = ntohs(inet.sin_port);
-    } else if (address.ss_family == AF_INET6) {
-      // gRPC's sockets take both kinds; an IPv4 address is the last 4 bytes.
-      const auto& inet = reinterpret_cast<const sockaddr_in6&>(address);
-      if (!IN6_IS_ADDR_V4MAPPED(&inet.sin6_addr)) continue;
-      std::memcpy(&host, inet.sin6_addr.s6_addr + 12, sizeof(host));
-      port = ntohs(inet.sin6_port);
-    } else {
-      continue;
-    }
-    char text[INET_ADDRSTRLEN];
-    if (inet_ntop(AF_INET, &host, text, sizeof(text)) == nullptr) continue;
-    recorder.Record("local-address", absl::StrCat(text, ":", port));
   }
 }
 
@@ -257,6 +280,8 @@ class Run {
   Result AccountPin();
   Result Name();
   Result ContactCommand();
+  Result RequestsCommand();
+  Result Decide(const std::string& command);
   Result Send();
   Result Receive();
   Result Watch();
@@ -268,6 +293,8 @@ class Run {
   Result Publish();
   Result FlushOutbox(FlushReport* report, bool force = true);
   Result ConfirmShown(const ReceiveReport& report);
+  // Says that requests wait; as JSON on a line of its own.
+  void NoteRequests(int requests);
   Result ReceiveOnce(ReceiveReport* report);
   void WriteMessage(JsonWriter& json, const Message& message);
   void PrintMessage(const Message& message);
@@ -519,7 +546,7 @@ Run::Result Run::Connect() {
   messenger_.reset();  // Made again, with mail.
   if (Result failure = OpenMessenger()) return failure;
   const absl::Status connected = connection_->Connect();
-  if (recorder_ != nullptr) RecordLocalAddresses(*recorder_);
+  if (recorder_ != nullptr) RecordConnections(*recorder_);
   if (!connected.ok()) {
     return Failure{ExitCode::kNetwork,
                    absl::StrCat("The network cannot be reached: ",
@@ -559,6 +586,17 @@ Run::Result Run::FindPerson(const std::string& who, AccountId* found) {
   }
   const absl::StatusOr<std::vector<Contact>> contacts = store_->Contacts();
   if (!contacts.ok()) return StorageFailure(contacts.status(), folder_);
+  std::vector<AccountId> begun;
+  for (const Contact& contact : *contacts) {
+    if (who.size() >= kFewestIdDigits &&
+        absl::StartsWithIgnoreCase(contact.account.ToHex(), who)) {
+      begun.push_back(contact.account);
+    }
+  }
+  if (begun.size() == 1) {
+    *found = begun[0];
+    return std::nullopt;
+  }
   // By names this user gave. Anybody can call themselves anything.
   std::vector<AccountId> matches;
   std::vector<AccountId> claimants;
@@ -819,7 +857,7 @@ Run::Result Run::ContactCommand() {
           absl::StrCat("That is no account id: ", id.status().message(), ".")};
     }
     const absl::Status added = messenger_->AddContact(*id, arguments_.word(3));
-    if (absl::IsInvalidArgument(added)) {
+    if (absl::IsInvalidArgument(added) || absl::IsFailedPrecondition(added)) {
       return Failure{ExitCode::kUsage,
                      Capitalized(absl::StrCat(added.message(), "."))};
     }
@@ -845,26 +883,152 @@ Run::Result Run::ContactCommand() {
   if (!contacts.ok()) return StorageFailure(contacts.status(), folder_);
   JsonWriter json;
   json.BeginObject().Key("contacts").BeginArray();
+  bool any = false;
   for (const Contact& contact : *contacts) {
+    const bool blocked = contact.standing == Standing::kBlocked;
+    if (contact.standing != Standing::kContact && !blocked) continue;
+    any = true;
     if (json_) {
       json.BeginObject().Key("account_id").String(contact.account.ToHex());
       json.Key("name").String(contact.name);
-      json.Key("profile_name").String(contact.profile_name).EndObject();
+      json.Key("profile_name").String(contact.profile_name);
+      json.Key("blocked").Bool(blocked).EndObject();
     } else {
       const std::string claimed = SafeForTerminal(contact.profile_name, false);
       Print(absl::StrCat(contact.account.ToHex(), "  ",
                          SafeForTerminal(contact.name, false),
                          contact.name.empty() && !claimed.empty()
                              ? absl::StrCat("(calls itself ", claimed, ")")
-                             : ""));
+                             : "",
+                         blocked ? " (blocked)" : ""));
     }
   }
   if (json_) {
     Print(std::move(json.EndArray().EndObject()));
-  } else if (contacts->empty()) {
+  } else if (!any) {
     std::fprintf(stderr, "There are no contacts yet.\n");
   }
   return std::nullopt;
+}
+
+Run::Result Run::RequestsCommand() {
+  if (Result failure = NeedAccount()) return failure;
+  const absl::StatusOr<std::vector<MessageRequest>> requests =
+      messenger_->Requests();
+  if (!requests.ok()) return StorageFailure(requests.status(), folder_);
+  JsonWriter json;
+  json.BeginObject().Key("requests").BeginArray();
+  for (const MessageRequest& request : *requests) {
+    const std::string id = request.account.ToHex();
+    if (json_) {
+      json.BeginObject().Key("account_id").String(id);
+      json.Key("profile_name").String(request.claimed_name);
+      json.Key("arrived_ms").Int(absl::ToUnixMillis(request.arrived));
+      json.Key("texts").BeginArray();
+      for (const std::string& text : request.texts) json.String(text);
+      json.EndArray().Key("cut").Bool(request.cut);
+      json.Key("more").Int(request.more).EndObject();
+      continue;
+    }
+    const std::string claimed = SafeForTerminal(request.claimed_name, false);
+    Print(absl::StrCat(
+        id,
+        claimed.empty() ? "" : absl::StrCat(" (calls itself ", claimed, ")"),
+        ", since ", TerminalTime(request.arrived), ":"));
+    for (const std::string& text : request.texts) {
+      Print(absl::StrCat("  ", SafeForTerminal(text, true)));
+    }
+    if (request.texts.empty()) {
+      Print("  (a text too long for a first one; it comes when you accept)");
+    }
+    if (request.cut || request.more > 0) {
+      Print("  (there is more; it comes when you accept)");
+    }
+  }
+  if (json_) {
+    Print(std::move(json.EndArray().EndObject()));
+  } else if (requests->empty()) {
+    std::fprintf(stderr, "No requests wait.\n");
+  } else {
+    std::fprintf(stderr,
+                 "Whoever wrote this learns nothing until you `session accept` "
+                 "it. A name proves nothing: compare safety numbers.\n");
+  }
+  return std::nullopt;
+}
+
+// accept, decline, block, unblock
+Run::Result Run::Decide(const std::string& command) {
+  const bool accept = command == "accept";
+  const size_t words = arguments_.words().size();
+  if (words != 2 && !(accept && words == 3)) {
+    return Failure{ExitCode::kUsage,
+                   absl::StrCat("Say whom: session ", command, " WHO",
+                                accept ? " [NAME]." : ".")};
+  }
+  if (Result failure = NeedAccount()) return failure;
+  AccountId who = messenger_->account().id();
+  if (Result failure = FindPerson(arguments_.word(1), &who)) return failure;
+  const absl::Status name_check = CheckProfileName(arguments_.word(2));
+  if (!name_check.ok()) {
+    return Failure{ExitCode::kUsage,
+                   Capitalized(absl::StrCat(name_check.message(), "."))};
+  }
+  absl::Status done;
+  std::string words_for_it;
+  if (accept) {
+    done = messenger_->AcceptRequest(who);
+    if (done.ok() && words == 3) {
+      done = messenger_->AddContact(who, arguments_.word(2));
+    }
+    words_for_it =
+        "Accepted. `session receive` shows what they wrote, and lets them "
+        "know.";
+  } else if (command == "decline") {
+    done = messenger_->DeclineRequest(who);
+    words_for_it =
+        "Declined. For 30 days what they send is dropped; they do not learn of "
+        "it.";
+  } else if (command == "block") {
+    done = messenger_->Block(who);
+    words_for_it =
+        "Blocked. What they send is dropped from now on; they do not learn of "
+        "it.";
+  } else {
+    done = messenger_->Unblock(who);
+    words_for_it = "Unblocked. What was dropped does not come back.";
+  }
+  if (absl::IsNotFound(done) || absl::IsInvalidArgument(done)) {
+    return Failure{
+        absl::IsNotFound(done) ? ExitCode::kNotFound : ExitCode::kUsage,
+        Capitalized(absl::StrCat(done.message(), "."))};
+  }
+  if (!done.ok()) return StorageFailure(done, folder_);
+  if (json_) {
+    JsonWriter json;
+    json.BeginObject().Key("account_id").String(who.ToHex());
+    Print(std::move(json.Key(command).Bool(true).EndObject()));
+  } else {
+    Print(words_for_it);
+  }
+  return std::nullopt;
+}
+
+void Run::NoteRequests(int requests) {
+  if (requests == 0) return;
+  if (json_) {
+    JsonWriter json;
+    json.BeginObject().Key("requests").Int(requests);
+    Print(std::move(json.EndObject()));
+    return;
+  }
+  std::fprintf(stderr,
+               requests == 1
+                   ? "%d request of somebody who is no contact waits: session "
+                     "requests\n"
+                   : "%d requests of people who are no contacts wait: session "
+                     "requests\n",
+               requests);
 }
 
 Run::Result Run::FlushOutbox(FlushReport* report, bool force) {
@@ -911,7 +1075,8 @@ Run::Result Run::Send() {
   }
   const absl::Time started = environment_.clock.Now();
   const absl::StatusOr<int64_t> row = messenger_->Queue(to, text);
-  if (absl::IsInvalidArgument(row.status())) {
+  if (absl::IsInvalidArgument(row.status()) ||
+      absl::IsFailedPrecondition(row.status())) {
     return Failure{ExitCode::kUsage,
                    Capitalized(absl::StrCat(row.status().message(),
                                             "; nothing was sent."))};
@@ -1036,6 +1201,7 @@ Run::Result Run::Receive() {
     for (const Message& message : report.messages) WriteMessage(json, message);
     json.EndArray().Key("complete").Bool(report.complete);
     json.Key("unreadable").Int(report.unreadable);
+    json.Key("requests").Int(report.requests);
     json.Key("paths").BeginArray();
     for (const NamedRoute& route : report.routes) {
       json.BeginArray();
@@ -1054,6 +1220,7 @@ Run::Result Run::Receive() {
                    "meant for keys that this device does not have.\n",
                    report.unreadable);
     }
+    NoteRequests(report.requests);
   }
   if (Result failure = ConfirmShown(report)) return failure;
   // Answers that sessions need, and texts that were waiting.
@@ -1102,6 +1269,7 @@ Run::Result Run::Watch() {
       if (!report.ok()) return StorageFailure(report.status(), folder_);
       const ReceiveReport& received = report->received;
       PrintNew(received, &printed_row);
+      if (received.new_requests > 0) NoteRequests(received.requests);
       if (Result failure = ConfirmShown(received)) return failure;
       if (!report->full) continue;
       back = back || (received.complete && !was_complete);
@@ -1248,6 +1416,11 @@ ExitCode Run::Execute() {
       failure = Name();
     } else if (command == "contact") {
       failure = ContactCommand();
+    } else if (command == "requests") {
+      failure = RequestsCommand();
+    } else if (command == "accept" || command == "decline" ||
+               command == "block" || command == "unblock") {
+      failure = Decide(command);
     } else if (command == "send") {
       failure = Send();
     } else if (command == "receive") {
@@ -1267,7 +1440,7 @@ ExitCode Run::Execute() {
                                      "\"; session --help lists them.")};
     }
   }
-  if (recorder_ != nullptr) RecordLocalAddresses(*recorder_);
+  if (recorder_ != nullptr) RecordConnections(*recorder_);
   if (connection_ != nullptr) {
     const absl::Status saved = connection_->Save();
     if (!saved.ok() && !failure) failure = StorageFailure(saved, folder_);

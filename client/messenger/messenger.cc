@@ -119,6 +119,17 @@ absl::StatusOr<std::string> Required(ClientStore& store,
   return *std::move(value);
 }
 
+// As many characters as `left` says, which is lowered by them. `text` is UTF-8.
+std::string FirstCharacters(absl::string_view text, size_t& left) {
+  size_t end = 0;
+  while (end < text.size() && left > 0) {
+    ++end;
+    while (end < text.size() && (text[end] & 0xC0) == 0x80) ++end;
+    --left;
+  }
+  return std::string(text.substr(0, end));
+}
+
 }  // namespace
 
 // One `Flush`: a chain of items per peer, the chains side by side.
@@ -227,12 +238,14 @@ absl::Status Messenger::SetName(absl::string_view name) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<Contact> Messenger::ContactFor(const AccountId& peer) {
+absl::StatusOr<Contact> Messenger::ContactFor(const AccountId& peer,
+                                              Standing standing) {
   ASSIGN_OR_RETURN(std::optional<Contact> contact,
                    env_.store.FindContact(peer));
   if (contact) return *std::move(contact);
   Contact fresh(peer);
-  fresh.added = env_.clock.Now();
+  fresh.added = fresh.standing_since = env_.clock.Now();
+  fresh.standing = standing;
   fresh.incoming_mailbox = IncomingMailbox::Generate(env_.random).Serialize();
   RETURN_IF_ERROR(env_.store.PutContact(fresh));
   return fresh;
@@ -246,8 +259,11 @@ absl::Status Messenger::AddContact(const AccountId& account,
   }
   return env_.store.Transaction([&]() -> absl::Status {
     ASSIGN_OR_RETURN(Contact contact, ContactFor(account));
+    if (contact.standing == Standing::kBlocked) {
+      return absl::FailedPreconditionError("you have blocked this account");
+    }
     contact.name = std::string(name);
-    return env_.store.PutContact(contact);
+    return MakeContact(contact);
   });
 }
 
@@ -283,7 +299,11 @@ absl::StatusOr<int64_t> Messenger::Queue(const AccountId& to,
   message.sent = message.stored = now;
   message.state = MessageState::kQueued;
   RETURN_IF_ERROR(env_.store.Transaction([&]() -> absl::Status {
-    ASSIGN_OR_RETURN(const Contact contact, ContactFor(to));
+    ASSIGN_OR_RETURN(Contact contact, ContactFor(to));
+    if (contact.standing == Standing::kBlocked) {
+      return absl::FailedPreconditionError("you have blocked this account");
+    }
+    RETURN_IF_ERROR(MakeContact(contact));
     ASSIGN_OR_RETURN(message.row, env_.store.AddMessage(message));
     for (TextPart& part : SplitText(text)) {
       OutboxItem item(to);
@@ -297,6 +317,181 @@ absl::StatusOr<int64_t> Messenger::Queue(const AccountId& to,
     return absl::OkStatus();
   }));
   return message.row;
+}
+
+// --------------------------------------------------------------- requests --
+
+// Says only that the session is established, and where to write.
+absl::Status Messenger::QueueGreeting(const Contact& contact) {
+  const absl::Time now = env_.clock.Now();
+  OutboxItem item(contact.account);
+  item.content = EncodeFor(contact, env_.random.String(kMessageIdBytes), now,
+                           std::nullopt);
+  item.expiry = now + kMessageLifetime;
+  item.next_try = now;
+  return env_.store.AddOutboxItem(item).status();
+}
+
+absl::Status Messenger::MakeContact(Contact& contact) {
+  const Standing before = contact.standing;
+  if (before != Standing::kContact) {
+    contact.standing = Standing::kContact;
+    contact.standing_since = env_.clock.Now();
+  }
+  RETURN_IF_ERROR(env_.store.PutContact(contact));
+  if (before == Standing::kContact || before == Standing::kBlocked) {
+    return absl::OkStatus();
+  }
+  // What it began and nobody has answered.
+  ASSIGN_OR_RETURN(const std::vector<SessionRow> sessions,
+                   env_.store.Sessions(contact.account));
+  if (!sessions.empty()) RETURN_IF_ERROR(QueueGreeting(contact));
+  return env_.store.MoveIncomingToEnd(contact.account);
+}
+
+absl::StatusOr<std::vector<MessageRequest>> Messenger::Requests() {
+  ASSIGN_OR_RETURN(const std::vector<Contact> contacts, env_.store.Contacts());
+  std::vector<MessageRequest> requests;
+  for (const Contact& contact : contacts) {
+    if (contact.standing != Standing::kRequest) continue;
+    MessageRequest request(contact.account);
+    request.claimed_name = contact.profile_name;
+    request.arrived = contact.standing_since;
+    ASSIGN_OR_RETURN(const std::vector<Message> messages,
+                     env_.store.Messages(contact.account, kMaxRequestTexts));
+    size_t left = kRequestCharacters;
+    for (const Message& message : messages) {
+      if (request.texts.size() == kRequestTexts || left == 0) {
+        ++request.more;
+        continue;
+      }
+      request.texts.push_back(FirstCharacters(message.text, left));
+      request.cut |= request.texts.back().size() < message.text.size();
+    }
+    requests.push_back(std::move(request));
+  }
+  std::stable_sort(requests.begin(), requests.end(),
+                   [](const MessageRequest& a, const MessageRequest& b) {
+                     return a.arrived < b.arrived;
+                   });
+  return requests;
+}
+
+absl::Status Messenger::AcceptRequest(const AccountId& account) {
+  return env_.store.Transaction([&]() -> absl::Status {
+    ASSIGN_OR_RETURN(std::optional<Contact> contact,
+                     env_.store.FindContact(account));
+    if (!contact || contact->standing != Standing::kRequest) {
+      return absl::NotFoundError("there is no request of this account");
+    }
+    return MakeContact(*contact);
+  });
+}
+
+absl::Status Messenger::ForgetRequest(const Contact& contact) {
+  ASSIGN_OR_RETURN(const std::vector<SessionRow> sessions,
+                   env_.store.Sessions(contact.account));
+  for (const SessionRow& session : sessions) {
+    RETURN_IF_ERROR(env_.store.DeleteSession(session.session_id));
+  }
+  RETURN_IF_ERROR(env_.store.DeleteConversation(contact.account));
+  return env_.store.DeleteContact(contact.account);
+}
+
+absl::Status Messenger::DeclineRequest(const AccountId& account) {
+  return env_.store.Transaction([&]() -> absl::Status {
+    ASSIGN_OR_RETURN(std::optional<Contact> contact,
+                     env_.store.FindContact(account));
+    if (!contact || contact->standing != Standing::kRequest) {
+      return absl::NotFoundError("there is no request of this account");
+    }
+    RETURN_IF_ERROR(env_.store.DeleteConversation(account));
+    contact->standing = Standing::kDeclined;
+    contact->standing_since = env_.clock.Now();
+    return env_.store.PutContact(*contact);
+  });
+}
+
+absl::Status Messenger::Block(const AccountId& account) {
+  if (account == account_.id()) {
+    return absl::InvalidArgumentError("that is your own account id");
+  }
+  return env_.store.Transaction([&]() -> absl::Status {
+    ASSIGN_OR_RETURN(Contact contact, ContactFor(account));
+    if (contact.standing == Standing::kRequest) {
+      RETURN_IF_ERROR(env_.store.DeleteConversation(account));
+    }
+    ASSIGN_OR_RETURN(const std::vector<OutboxItem> outbox, env_.store.Outbox());
+    for (const OutboxItem& item : outbox) {
+      if (item.peer != account) continue;
+      RETURN_IF_ERROR(env_.store.DeleteOutboxItem(item.row));
+      if (item.message_row == 0) continue;
+      RETURN_IF_ERROR(
+          env_.store.SetMessageState(item.message_row, MessageState::kFailed,
+                                     "you have blocked this account"));
+    }
+    contact.standing = Standing::kBlocked;
+    contact.standing_since = env_.clock.Now();
+    return env_.store.PutContact(contact);
+  });
+}
+
+absl::Status Messenger::Unblock(const AccountId& account) {
+  return env_.store.Transaction([&]() -> absl::Status {
+    ASSIGN_OR_RETURN(std::optional<Contact> contact,
+                     env_.store.FindContact(account));
+    if (!contact || contact->standing != Standing::kBlocked) {
+      return absl::NotFoundError("this account is not blocked");
+    }
+    // Somebody who was never a contact may ask again.
+    ASSIGN_OR_RETURN(const std::vector<Message> messages,
+                     env_.store.Messages(account, 1));
+    const bool known = !contact->name.empty() || !messages.empty();
+    contact->standing = known ? Standing::kContact : Standing::kForgotten;
+    contact->standing_since = env_.clock.Now();
+    return env_.store.PutContact(*contact);
+  });
+}
+
+absl::Status Messenger::MakeRoomForRequest() {
+  ASSIGN_OR_RETURN(const std::vector<Contact> contacts, env_.store.Contacts());
+  size_t waiting = 0;
+  const Contact* oldest = nullptr;
+  for (const Contact& contact : contacts) {
+    if (contact.standing != Standing::kRequest) continue;
+    ++waiting;
+    if (oldest == nullptr || contact.standing_since < oldest->standing_since) {
+      oldest = &contact;
+    }
+  }
+  if (waiting < kMaxRequests) return absl::OkStatus();
+  return ForgetRequest(*oldest);
+}
+
+absl::Status Messenger::EndOldRequests() {
+  const absl::Time now = env_.clock.Now();
+  ASSIGN_OR_RETURN(std::vector<Contact> contacts, env_.store.Contacts());
+  for (Contact& contact : contacts) {
+    if (now < contact.standing_since + kRequestLifetime) continue;
+    if (contact.standing == Standing::kRequest ||
+        contact.standing == Standing::kForgotten) {
+      RETURN_IF_ERROR(ForgetRequest(contact));
+    } else if (contact.standing == Standing::kDeclined) {
+      contact.standing = Standing::kForgotten;
+      contact.standing_since = now;
+      RETURN_IF_ERROR(env_.store.PutContact(contact));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Messenger::CountRequests(ReceiveRun& run) {
+  ASSIGN_OR_RETURN(const std::vector<MessageRequest> requests, Requests());
+  for (const MessageRequest& request : requests) {
+    ++run.report.requests;
+    if (request.arrived >= run.started) ++run.report.new_requests;
+  }
+  return absl::OkStatus();
 }
 
 // ------------------------------------------------------------ registering --
@@ -321,6 +516,17 @@ absl::StatusOr<ReadTarget> Messenger::TargetOf(const Contact& contact) const {
   target.reader = mailbox->read_key();
   target.write_key = mailbox->write_key().public_key();
   return target;
+}
+
+absl::StatusOr<bool> Messenger::MailboxInUse(const Contact& contact) const {
+  if (contact.standing == Standing::kContact) return true;
+  // That of a contact who was blocked is read still, so that nothing the
+  // network sees changes. Strangers have not been told of any.
+  if (contact.standing != Standing::kBlocked) return false;
+  ASSIGN_OR_RETURN(const ReadTarget target, TargetOf(contact));
+  ASSIGN_OR_RETURN(const std::optional<absl::Time> registered,
+                   env_.store.RegisteredAt(target.mailbox));
+  return registered.has_value();
 }
 
 absl::StatusOr<absl::Duration> Messenger::RegistrationLeft(
@@ -360,6 +566,8 @@ absl::StatusOr<std::vector<ReadTarget>> Messenger::MailboxesToRenew() const {
   ASSIGN_OR_RETURN(const std::vector<Contact> contacts, env_.store.Contacts());
   std::vector<ReadTarget> due;
   for (const Contact& contact : contacts) {
+    ASSIGN_OR_RETURN(const bool in_use, MailboxInUse(contact));
+    if (!in_use) continue;
     ASSIGN_OR_RETURN(ReadTarget target, TargetOf(contact));
     ASSIGN_OR_RETURN(const std::optional<absl::Time> before,
                      env_.store.RegisteredAt(target.mailbox));
@@ -1170,6 +1378,8 @@ absl::StatusOr<std::vector<OwnMailbox>> Messenger::Mailboxes() {
   boxes.push_back({InboxTarget(), std::nullopt});
   ASSIGN_OR_RETURN(const std::vector<Contact> contacts, env_.store.Contacts());
   for (const Contact& contact : contacts) {
+    ASSIGN_OR_RETURN(const bool in_use, MailboxInUse(contact));
+    if (!in_use) continue;
     ASSIGN_OR_RETURN(ReadTarget target, TargetOf(contact));
     boxes.push_back({std::move(target), contact.account});
   }
@@ -1196,6 +1406,7 @@ absl::StatusOr<ReceiveReport> Messenger::TakePushed(
     const OwnMailbox& mailbox, const Retrieved& retrieved) {
   ReceiveRun run;
   run.boxes.push_back(mailbox);
+  run.started = env_.clock.Now();
   RETURN_IF_ERROR(ReadShownRow(run));
   RETURN_IF_ERROR(StoreRetrieved(run, 0, retrieved));
   RETURN_IF_ERROR(ReportNew(run));
@@ -1357,14 +1568,17 @@ absl::Status Messenger::AcceptSession(const MailMessage& message) {
   RETURN_IF_ERROR(OfTheMessage(opened.status()));
   Accepted accepted = *std::move(opened);
   const AccountId peer = accepted.session.peer_account();
-  ASSIGN_OR_RETURN(Contact contact, ContactFor(peer));
+  ASSIGN_OR_RETURN(const std::optional<Contact> known,
+                   env_.store.FindContact(peer));
+  if (!known) RETURN_IF_ERROR(MakeRoomForRequest());
+  ASSIGN_OR_RETURN(Contact contact, ContactFor(peer, Standing::kRequest));
   RETURN_IF_ERROR(PinIdentity(contact, accepted.peer_identity));
   RETURN_IF_ERROR(env_.store.AddAcceptedInit(
       accepted.replay_key.bytes(), accepted.prekey_record_hash.bytes()));
   RETURN_IF_ERROR(PutSession(env_.store, accepted.session));
   RETURN_IF_ERROR(DropOldSessions(peer));
   return DeliverContent(accepted.session, accepted.content,
-                        /*acknowledge=*/true);
+                        /*acknowledge=*/contact.standing == Standing::kContact);
 }
 
 absl::Status Messenger::DropOldSessions(const AccountId& peer) {
@@ -1413,18 +1627,24 @@ absl::Status Messenger::DeliverContent(const Session& session,
       contact.outgoing_mailbox = content->mailbox_offer;
     }
     contact.profile_name = content->profile_name;
+    if (contact.standing == Standing::kForgotten) {
+      contact.standing = Standing::kRequest;
+      contact.standing_since = now;
+    }
     RETURN_IF_ERROR(env_.store.PutContact(contact));
   }
-  if (acknowledge) {
-    OutboxItem item(peer);
-    item.content = EncodeFor(contact, env_.random.String(kMessageIdBytes), now,
-                             std::nullopt);
-    item.expiry = now + kMessageLifetime;
-    item.next_try = now;
-    RETURN_IF_ERROR(env_.store.AddOutboxItem(item).status());
-  }
+  if (acknowledge) RETURN_IF_ERROR(QueueGreeting(contact));
   RETURN_IF_ERROR(content.status());
   if (!content->text) return absl::OkStatus();
+  if (contact.standing == Standing::kBlocked ||
+      contact.standing == Standing::kDeclined) {
+    return absl::OkStatus();
+  }
+  if (contact.standing == Standing::kRequest) {
+    ASSIGN_OR_RETURN(const std::vector<Message> kept,
+                     env_.store.Messages(peer, kMaxRequestTexts));
+    if (kept.size() == kMaxRequestTexts) return absl::OkStatus();
+  }
 
   std::optional<std::string> whole = content->text->text;
   if (content->text->parts > 1) {
@@ -1470,6 +1690,7 @@ absl::Status Messenger::FinishReceive(ReceiveRun& run) {
     // A late copy must still be recognised: swarms drop a message at its
     // expiry, give or take their clocks.
     RETURN_IF_ERROR(env_.store.ForgetSeenBefore(now - absl::Hours(24)));
+    RETURN_IF_ERROR(EndOldRequests());
     // All parts of a text expire together.
     RETURN_IF_ERROR(env_.store.ForgetPartsBefore(now - kMessageLifetime));
     return env_.store.TrimQuarantine();
@@ -1483,6 +1704,7 @@ absl::Status Messenger::ReportNew(ReceiveRun& run) {
   // it.
   ASSIGN_OR_RETURN(run.report.messages,
                    env_.store.IncomingAfter(run.shown_row));
+  RETURN_IF_ERROR(CountRequests(run));
   return env_.confirms_shown ? absl::OkStatus()
                              : ConfirmShown(run.report.messages);
 }

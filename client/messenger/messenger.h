@@ -69,6 +69,27 @@ struct FlushReport {
   int waiting = 0;
 };
 
+// Somebody who has written, and whom the person knows nothing about yet.
+struct MessageRequest {
+  explicit MessageRequest(const crypto::AccountId& from) : account(from) {}
+
+  crypto::AccountId account;
+  std::string claimed_name;  // by themselves; anybody may take any name
+  absl::Time arrived;
+  // The first texts, cut to kRequestCharacters; how many more there are. None
+  // of somebody whose text is too long for an inbox: it comes once accepted.
+  std::vector<std::string> texts;
+  bool cut = false;
+  int more = 0;
+};
+// What of a request is shown, and kept.
+inline constexpr size_t kRequestTexts = 2;
+inline constexpr size_t kRequestCharacters = 2'000;
+inline constexpr int kMaxRequestTexts = 50;
+inline constexpr size_t kMaxRequests = 1'000;
+// How long a request waits, and a decline counts.
+inline constexpr absl::Duration kRequestLifetime = absl::Hours(24 * 30);
+
 struct ReceiveReport {
   // Those not shown before, in the order they were stored.
   std::vector<Message> messages;
@@ -76,7 +97,9 @@ struct ReceiveReport {
   bool complete = false;
   // Why not, in words for the user; empty if complete.
   std::string incomplete_reason;
-  int unreadable = 0;  // put into quarantine
+  int unreadable = 0;    // put into quarantine
+  int requests = 0;      // that wait for an answer
+  int new_requests = 0;  // of these, since this reading began
   std::vector<NamedRoute> routes;
 };
 
@@ -112,14 +135,29 @@ class Messenger final {
   absl::Status SetName(absl::string_view name);
 
   // INVALID_ARGUMENT: the own account, or a bad name. Adding a contact again
-  // renames it.
+  // renames it; adding somebody whose request waits accepts it.
+  // FAILED_PRECONDITION: it is blocked.
   absl::Status AddContact(const crypto::AccountId& account,
                           absl::string_view name);
 
   // Puts a text into the outbox and the history; returns its row. The codes
-  // and words of `CheckText`; INVALID_ARGUMENT for the own account.
+  // and words of `CheckText`; INVALID_ARGUMENT for the own account,
+  // FAILED_PRECONDITION for one that is blocked. Writing to somebody whose
+  // request waits accepts it.
   absl::StatusOr<int64_t> Queue(const crypto::AccountId& to,
                                 absl::string_view text);
+
+  // Requests of strangers (client/SPEC.md, section 9), the oldest first. Until
+  // one is accepted nothing is sent to them. What is accepted comes with the
+  // next report, as if it had just arrived. NOT_FOUND: no such request.
+  absl::StatusOr<std::vector<MessageRequest>> Requests();
+  absl::Status AcceptRequest(const crypto::AccountId& account);
+  absl::Status DeclineRequest(const crypto::AccountId& account);
+
+  // Anybody, known or not; the own account is INVALID_ARGUMENT. Unblocking
+  // somebody who is not blocked: NOT_FOUND.
+  absl::Status Block(const crypto::AccountId& account);
+  absl::Status Unblock(const crypto::AccountId& account);
 
   // Whether others can write to the account: the inbox is registered, and the
   // records have been published since they last changed.
@@ -167,6 +205,8 @@ class Messenger final {
   using Registered = absl::AnyInvocable<void(absl::Status)>;
   ReadTarget InboxTarget() const;
   absl::StatusOr<ReadTarget> TargetOf(const Contact& contact) const;
+  // Whether the mailbox made for the contact is to be read.
+  absl::StatusOr<bool> MailboxInUse(const Contact& contact) const;
   // How long the mailbox stays registered; negative if it is not.
   absl::StatusOr<absl::Duration> RegistrationLeft(
       absl::string_view mailbox) const;
@@ -246,7 +286,16 @@ class Messenger final {
   absl::Status AcceptSession(const MailMessage& message);
   absl::Status DeliverContent(const Session& session, absl::string_view bytes,
                               bool acknowledge);
-  absl::StatusOr<Contact> ContactFor(const crypto::AccountId& peer);
+  // `standing` is that of an account never heard of.
+  absl::StatusOr<Contact> ContactFor(const crypto::AccountId& peer,
+                                     Standing standing = Standing::kContact);
+  // Inside a transaction.
+  absl::Status MakeContact(Contact& contact);
+  absl::Status QueueGreeting(const Contact& contact);
+  absl::Status ForgetRequest(const Contact& contact);
+  absl::Status MakeRoomForRequest();
+  absl::Status EndOldRequests();
+  absl::Status CountRequests(ReceiveRun& run);
   absl::Status ReadShownRow(ReceiveRun& run);
   absl::Status FinishReceive(ReceiveRun& run);
   absl::Status ReportNew(ReceiveRun& run);

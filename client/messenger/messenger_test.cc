@@ -175,7 +175,7 @@ class Person {
   bool confirms_shown_ = false;
 };
 
-class MessengerTest : public ::testing::Test {
+class StrangersTest : public ::testing::Test {
  protected:
   routing::SimulatedClock clock_;
   routing::SimulatedExecutor executor_{clock_};
@@ -183,6 +183,15 @@ class MessengerTest : public ::testing::Test {
   InMemoryMail network_;
   Person ada_{"Ada", network_, executor_, random_};
   Person ben_{"Ben", network_, executor_, random_};
+};
+
+// Ada and Ben have exchanged their ids.
+class MessengerTest : public StrangersTest {
+ protected:
+  MessengerTest() {
+    EXPECT_THAT(ada_.messenger().AddContact(ben_.id(), ""), IsOk());
+    EXPECT_THAT(ben_.messenger().AddContact(ada_.id(), ""), IsOk());
+  }
 };
 
 TEST_F(MessengerTest, ATextReachesSomebodyWhoIsOffline) {
@@ -482,6 +491,9 @@ TEST_F(MessengerTest, ARestoredAccountTakesOverAndIsWrittenToAgain) {
   EXPECT_EQ(report->unreadable, 1);
   Person eve("Eve", network_, executor_, random_);
   EXPECT_EQ(eve.Say(again, "to the new device"), MessageState::kSent);
+  // The 13 words bring no contacts back.
+  EXPECT_THAT(again.Receive(), IsEmpty());
+  ASSERT_THAT(again.messenger().AcceptRequest(eve.id()), IsOk());
   EXPECT_THAT(again.Receive(), ElementsAre("to the new device"));
   // The replaced device notices when it publishes next.
   clock_.Advance(absl::Hours(30));
@@ -528,6 +540,7 @@ TEST_F(MessengerTest, AContactWhoMovedIsFoundWithinADayWithoutHavingWritten) {
   Person again("Ben", network_, executor_, random_,
                ben_.messenger().account().seed().Clone());
   ASSERT_THAT(again.Publish(), IsOk());
+  ASSERT_THAT(again.messenger().AddContact(ada_.id(), "Ada"), IsOk());
   clock_.Advance(absl::Hours(25));
   EXPECT_EQ(ada_.Say(again, "to where you are now"), MessageState::kSent);
   EXPECT_THAT(again.Receive(), ElementsAre("to where you are now"));
@@ -723,6 +736,317 @@ TEST_F(MessengerTest, AFirstTextTooLongForAnInboxFollowsAGreeting) {
 }
 
 // ------------------------------------------------------------------- watch --
+
+// ---------------------------------------------------------------- requests --
+
+class RequestTest : public StrangersTest {
+ protected:
+  void SetUp() override {
+    ASSERT_THAT(ada_.Publish(), IsOk());
+    ASSERT_THAT(ben_.Publish(), IsOk());
+  }
+  // What Ben has been told of Ada's request; nothing without one.
+  std::optional<MessageRequest> Request() {
+    const auto requests = ben_.messenger().Requests();
+    EXPECT_THAT(requests.status(), IsOk());
+    EXPECT_LE(requests->size(), 1u);
+    return requests->empty() ? std::nullopt
+                             : std::optional<MessageRequest>(requests->front());
+  }
+  // Everything that anybody has put into the network.
+  size_t Stored() {
+    size_t stored = 0;
+    for (const auto& [box, messages] : network_.messages) {
+      stored += messages.size();
+    }
+    return stored;
+  }
+};
+
+TEST_F(RequestTest, AStrangersTextsWaitToBeAccepted) {
+  ada_.Say(ben_, "one");
+  ada_.Say(ben_, "two");
+  const absl::StatusOr<ReceiveReport> report = ben_.ReceiveReported();
+  ASSERT_THAT(report, IsOk());
+  EXPECT_THAT(report->messages, IsEmpty());
+  EXPECT_EQ(report->requests, 1);
+  EXPECT_EQ(report->new_requests, 1);
+  const std::optional<MessageRequest> request = Request();
+  ASSERT_TRUE(request.has_value());
+  EXPECT_EQ(request->account, ada_.id());
+  EXPECT_EQ(request->claimed_name, "Ada");
+  EXPECT_THAT(request->texts, UnorderedElementsAre("one", "two"));
+  EXPECT_THAT(*ben_.store().Messages(std::nullopt, 100), IsEmpty())
+      << "they are no part of the history";
+
+  clock_.Advance(absl::Hours(1));
+  EXPECT_EQ(ben_.ReceiveReported()->new_requests, 0) << "it is known by now";
+  ASSERT_THAT(ben_.messenger().AcceptRequest(ada_.id()), IsOk());
+  EXPECT_FALSE(Request().has_value());
+  EXPECT_THAT(ben_.Receive(), UnorderedElementsAre("one", "two"));
+  EXPECT_THAT(ben_.Receive(), IsEmpty());
+  ada_.Receive();
+  ada_.Say(ben_, "three");
+  EXPECT_THAT(ben_.Receive(), ElementsAre("three"));
+}
+
+TEST_F(RequestTest, NothingLeavesBeforeARequestIsAccepted) {
+  ada_.Say(ben_, "hello");
+  const size_t before = Stored();
+  const size_t registered = network_.registered.size();
+  ben_.Receive();
+  clock_.Advance(absl::Hours(24 * 12));
+  ASSERT_THAT(ben_.Publish(), IsOk());
+  ben_.Receive();
+  EXPECT_EQ(Stored(), before) << "no answer of any kind";
+  EXPECT_EQ(network_.registered.size(), registered);
+  EXPECT_THAT(*ben_.store().Outbox(), IsEmpty());
+  ASSERT_THAT(ben_.messenger().AcceptRequest(ada_.id()), IsOk());
+  ben_.Receive();
+  EXPECT_EQ(Stored(), before + 1);
+}
+
+TEST_F(RequestTest, WhatIsAcceptedIsNotPassedByNewerTextsOfOthers) {
+  ada_.Say(ben_, "from a stranger");
+  EXPECT_THAT(ben_.Receive(), IsEmpty());
+  Person eve("Eve", network_, executor_, random_);
+  ASSERT_THAT(ben_.messenger().AddContact(eve.id(), "Eve"), IsOk());
+  ASSERT_THAT(eve.Publish(), IsOk());
+  eve.Say(ben_, "from a contact");
+  EXPECT_THAT(ben_.Receive(), ElementsAre("from a contact"));
+  ASSERT_THAT(ben_.messenger().AcceptRequest(ada_.id()), IsOk());
+  ben_.Restart();
+  EXPECT_THAT(ben_.Receive(), ElementsAre("from a stranger"));
+}
+
+TEST_F(RequestTest, AddingOrAnsweringAccepts) {
+  ada_.Say(ben_, "hello");
+  ben_.Receive();
+  EXPECT_EQ(ben_.Say(ada_, "who is there?"), MessageState::kSent);
+  EXPECT_FALSE(Request().has_value());
+  EXPECT_THAT(ben_.Receive(), ElementsAre("hello"));
+  EXPECT_THAT(ada_.Receive(), ElementsAre("who is there?"));
+
+  Person eve("Eve", network_, executor_, random_);
+  ASSERT_THAT(eve.Publish(), IsOk());
+  eve.Say(ben_, "me too");
+  ben_.Receive();
+  ASSERT_THAT(ben_.messenger().AddContact(eve.id(), "Eve"), IsOk());
+  EXPECT_FALSE(Request().has_value());
+  EXPECT_THAT(ben_.Receive(), ElementsAre("me too"));
+}
+
+TEST_F(RequestTest, ALongRequestIsShownInPartAndKeptWhole) {
+  std::string text;
+  for (int i = 0; i < 3000; ++i) absl::StrAppend(&text, "ä");
+  ada_.Say(ben_, text);
+  ada_.Say(ben_, "second");
+  ada_.Say(ben_, "third");
+  ben_.Receive();
+  const std::optional<MessageRequest> request = Request();
+  ASSERT_TRUE(request.has_value());
+  size_t bytes = 0;
+  for (const std::string& shown : request->texts) bytes += shown.size();
+  EXPECT_LE(bytes, 2 * kRequestCharacters);
+  EXPECT_LE(request->texts.size(), kRequestTexts);
+  EXPECT_TRUE(request->cut);
+  EXPECT_EQ(request->texts.size() + static_cast<size_t>(request->more), 3u);
+  ASSERT_THAT(ben_.messenger().AcceptRequest(ada_.id()), IsOk());
+  EXPECT_THAT(ben_.Receive(), UnorderedElementsAre(text, "second", "third"));
+}
+
+TEST_F(RequestTest, ATextTooLongForAnInboxComesOnceItsSenderIsAccepted) {
+  const std::string text(100'000, 'x');
+  ada_.Say(ben_, text);
+  EXPECT_THAT(ben_.Receive(), IsEmpty());
+  ASSERT_TRUE(Request().has_value());
+  EXPECT_THAT(Request()->texts, IsEmpty());
+  ASSERT_THAT(ben_.messenger().AcceptRequest(ada_.id()), IsOk());
+  ben_.Receive();
+  ada_.Receive();
+  EXPECT_THAT(ben_.Receive(), ElementsAre(text));
+}
+
+TEST_F(RequestTest, ARequestKeepsOnlySoManyTexts) {
+  for (int i = 0; i < kMaxRequestTexts + 3; ++i) {
+    ada_.Say(ben_, absl::StrCat(i));
+  }
+  EXPECT_EQ(ben_.ReceiveReported()->unreadable, 0);
+  ASSERT_THAT(ben_.messenger().AcceptRequest(ada_.id()), IsOk());
+  EXPECT_EQ(ben_.Receive().size(), static_cast<size_t>(kMaxRequestTexts));
+}
+
+TEST_F(RequestTest, WhoIsDeclinedIsNotHeardForThirtyDays) {
+  ada_.Say(ben_, "buy this");
+  ben_.Receive();
+  const size_t before = Stored();
+  ASSERT_THAT(ben_.messenger().DeclineRequest(ada_.id()), IsOk());
+  EXPECT_FALSE(Request().has_value());
+  EXPECT_THAT(ben_.TextsWith(ada_), IsEmpty());
+  ada_.Say(ben_, "buy that");
+  clock_.Advance(absl::Hours(24 * 12));
+  ada_.Say(ben_, "really");
+  const absl::StatusOr<ReceiveReport> report = ben_.ReceiveReported();
+  ASSERT_THAT(report, IsOk());
+  EXPECT_EQ(report->requests, 0);
+  EXPECT_EQ(report->unreadable, 0) << "it is dropped without a word";
+  EXPECT_EQ(Stored(), before + 2) << "nothing but what Ada wrote";
+  clock_.Advance(absl::Hours(24 * 19));
+  ASSERT_THAT(ben_.Publish(), IsOk());
+  ben_.Receive();
+  ada_.Say(ben_, "once more");
+  ben_.Receive();
+  ASSERT_TRUE(Request().has_value());
+  EXPECT_THAT(Request()->texts, ElementsAre("once more"));
+}
+
+TEST_F(RequestTest, WhoWasDeclinedCanStillBecomeAContact) {
+  ada_.Say(ben_, "hello");
+  ben_.Receive();
+  ASSERT_THAT(ben_.messenger().DeclineRequest(ada_.id()), IsOk());
+  ada_.Say(ben_, "dropped");
+  ben_.Receive();
+  // Whichever session each of them prefers.
+  ben_.Say(ada_, "I was wrong");
+  EXPECT_THAT(ada_.Receive(), ElementsAre("I was wrong"));
+  for (int i = 0; i < 3; ++i) {
+    ada_.Say(ben_, absl::StrCat("a", i));
+    EXPECT_THAT(ben_.Receive(), ElementsAre(absl::StrCat("a", i)));
+    ben_.Say(ada_, absl::StrCat("b", i));
+    EXPECT_THAT(ada_.Receive(), ElementsAre(absl::StrCat("b", i)));
+  }
+}
+
+TEST_F(RequestTest, ARequestNobodyAnswersEnds) {
+  ada_.Say(ben_, "hello");
+  ben_.Receive();
+  clock_.Advance(kRequestLifetime - absl::Hours(1));
+  ASSERT_THAT(ben_.Publish(), IsOk());
+  ben_.Receive();
+  EXPECT_TRUE(Request().has_value());
+  clock_.Advance(absl::Hours(1));
+  ben_.Receive();
+  EXPECT_FALSE(Request().has_value());
+  EXPECT_FALSE(ben_.store().FindContact(ada_.id())->has_value());
+  EXPECT_THAT(*ben_.store().Sessions(ada_.id()), IsEmpty());
+  EXPECT_THAT(ben_.TextsWith(ada_), IsEmpty());
+}
+
+TEST_F(RequestTest, WhereTooManyWaitTheOldestGivesWay) {
+  std::vector<crypto::AccountId> strangers;
+  for (size_t i = 0; i < kMaxRequests; ++i) {
+    strangers.push_back(AccountKeys::Generate(random_).id());
+    Contact contact(strangers.back());
+    contact.standing = Standing::kRequest;
+    contact.added = contact.standing_since =
+        clock_.Now() + absl::Milliseconds(i);
+    ASSERT_THAT(ben_.store().PutContact(contact), IsOk());
+  }
+  clock_.Advance(absl::Minutes(1));
+  ada_.Say(ben_, "hello");
+  EXPECT_EQ(ben_.ReceiveReported()->requests, static_cast<int>(kMaxRequests));
+  EXPECT_TRUE(ben_.store().FindContact(ada_.id())->has_value());
+  EXPECT_FALSE(ben_.store().FindContact(strangers[0])->has_value());
+  EXPECT_TRUE(ben_.store().FindContact(strangers[1])->has_value());
+}
+
+TEST_F(RequestTest, DecisionsAreAboutRequestsOnly) {
+  ASSERT_THAT(ben_.messenger().AddContact(ada_.id(), "Ada"), IsOk());
+  EXPECT_THAT(ben_.messenger().AcceptRequest(ada_.id()),
+              StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(ben_.messenger().DeclineRequest(ada_.id()),
+              StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(ben_.messenger().Unblock(ada_.id()),
+              StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(ben_.messenger().Block(ben_.id()),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+}
+
+class BlockTest : public RequestTest {
+ protected:
+  void SetUp() override {
+    RequestTest::SetUp();
+    ASSERT_THAT(ben_.messenger().AddContact(ada_.id(), "Ada"), IsOk());
+    ada_.Say(ben_, "hello");
+    ben_.Receive();
+    ben_.Say(ada_, "hello yourself");
+    ada_.Receive();
+  }
+};
+
+TEST_F(BlockTest, WhatABlockedContactSendsIsDropped) {
+  ASSERT_THAT(ben_.messenger().Block(ada_.id()), IsOk());
+  const size_t before = Stored();
+  EXPECT_EQ(ada_.Say(ben_, "are you angry?"), MessageState::kSent);
+  const absl::StatusOr<ReceiveReport> report = ben_.ReceiveReported();
+  ASSERT_THAT(report, IsOk());
+  EXPECT_THAT(report->messages, IsEmpty());
+  EXPECT_EQ(report->unreadable, 0);
+  EXPECT_EQ(Stored(), before + 1);
+  EXPECT_THAT(ben_.TextsWith(ada_), ElementsAre("hello", "hello yourself"));
+  EXPECT_THAT(ben_.messenger().Queue(ada_.id(), "no"),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_THAT(ben_.messenger().AddContact(ada_.id(), "Ada"),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+}
+
+TEST_F(BlockTest, TheNetworkSeesTheSameMailboxesReadAsBefore) {
+  const auto addresses = [this] {
+    std::set<std::string> read;
+    const auto boxes = ben_.messenger().Mailboxes();
+    for (const OwnMailbox& box : *boxes) {
+      read.insert(box.target.mailbox);
+    }
+    return read;
+  };
+  const std::set<std::string> before = addresses();
+  EXPECT_EQ(before.size(), 2u);
+  ASSERT_THAT(ben_.messenger().Block(ada_.id()), IsOk());
+  EXPECT_EQ(addresses(), before);
+  // Nobody was ever told of a mailbox for this one.
+  Person eve("Eve", network_, executor_, random_);
+  ASSERT_THAT(ben_.messenger().Block(eve.id()), IsOk());
+  EXPECT_EQ(addresses(), before);
+}
+
+TEST_F(BlockTest, AfterUnblockingBothGoOnAtOnce) {
+  ASSERT_THAT(ben_.messenger().Block(ada_.id()), IsOk());
+  ada_.Say(ben_, "dropped");
+  ben_.Receive();
+  ben_.Restart();
+  ASSERT_THAT(ben_.messenger().Unblock(ada_.id()), IsOk());
+  ada_.Say(ben_, "peace?");
+  EXPECT_THAT(ben_.Receive(), ElementsAre("peace?"));
+  ben_.Say(ada_, "peace");
+  EXPECT_THAT(ada_.Receive(), ElementsAre("peace"));
+}
+
+TEST_F(BlockTest, TextsOnTheirWayToABlockedContactAreGivenUp) {
+  ben_.mail().faults().offline = true;
+  EXPECT_EQ(ben_.Say(ada_, "wait"), MessageState::kQueued);
+  ASSERT_THAT(ben_.messenger().Block(ada_.id()), IsOk());
+  ben_.mail().faults().offline = false;
+  ASSERT_THAT(ben_.Flush(), IsOk());
+  EXPECT_THAT(ada_.Receive(), IsEmpty());
+  const Message last = ben_.store().Messages(ada_.id(), 1).value()[0];
+  EXPECT_EQ(last.state, MessageState::kFailed);
+  EXPECT_THAT(last.detail, HasSubstr("blocked"));
+}
+
+TEST_F(RequestTest, AStrangerWhoWasBlockedMayAskAgainOnceUnblocked) {
+  ada_.Say(ben_, "hello");
+  ben_.Receive();
+  ASSERT_THAT(ben_.messenger().Block(ada_.id()), IsOk());
+  EXPECT_FALSE(Request().has_value());
+  ada_.Say(ben_, "dropped");
+  ben_.Receive();
+  ASSERT_THAT(ben_.messenger().Unblock(ada_.id()), IsOk());
+  EXPECT_FALSE(Request().has_value()) << "what was dropped does not come back";
+  ada_.Say(ben_, "again");
+  ben_.Receive();
+  ASSERT_TRUE(Request().has_value());
+  EXPECT_THAT(Request()->texts, ElementsAre("again"));
+}
 
 class WatchTest : public MessengerTest {
  protected:

@@ -12,7 +12,7 @@ using ::messenger::crypto::AccountId;
 using ::messenger::sqlite::Database;
 using ::messenger::sqlite::Statement;
 
-constexpr int64_t kSchemaVersion = 4;
+constexpr int64_t kSchemaVersion = 5;
 
 constexpr char kSchema[] = R"sql(
 CREATE TABLE settings(
@@ -74,6 +74,12 @@ constexpr char kSchema4[] = R"sql(
 ALTER TABLE cursors ADD COLUMN challenge INTEGER NOT NULL DEFAULT 0;
 )sql";
 
+// From version 4 to version 5.
+constexpr char kSchema5[] = R"sql(
+ALTER TABLE contacts ADD COLUMN standing INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE contacts ADD COLUMN standing_ms INTEGER NOT NULL DEFAULT 0;
+)sql";
+
 // SQLite has signed integers only; the bits are what counts.
 int64_t Signed(uint64_t value) { return static_cast<int64_t>(value); }
 uint64_t Unsigned(int64_t value) { return static_cast<uint64_t>(value); }
@@ -86,6 +92,8 @@ Contact ReadContact(Statement& row) {
   contact.incoming_mailbox = row.Blob(4);
   contact.identity_record = row.Blob(5);
   contact.profile_name = row.Text(6);
+  contact.standing = static_cast<Standing>(row.Int(7));
+  contact.standing_since = absl::FromUnixMillis(row.Int(8));
   return contact;
 }
 
@@ -174,7 +182,8 @@ absl::Status ClientStore::Migrate() {
     if (version < 1) RETURN_IF_ERROR(database_->Exec(kSchema));
     if (version < 2) RETURN_IF_ERROR(database_->Exec(kSchema2));
     if (version < 3) RETURN_IF_ERROR(database_->Exec(kSchema3));
-    RETURN_IF_ERROR(database_->Exec(kSchema4));
+    if (version < 4) RETURN_IF_ERROR(database_->Exec(kSchema4));
+    RETURN_IF_ERROR(database_->Exec(kSchema5));
     return database_->SetUserVersion(kSchemaVersion);
   });
 }
@@ -202,8 +211,8 @@ absl::Status ClientStore::PutContact(const Contact& contact) {
       Statement * insert,
       database_->Prepared("INSERT OR REPLACE INTO contacts(account, name, "
                           "added_ms, outgoing_mailbox, incoming_mailbox, "
-                          "identity_record, profile_name) "
-                          "VALUES(?, ?, ?, ?, ?, ?, ?)"));
+                          "identity_record, profile_name, standing, "
+                          "standing_ms) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)"));
   return insert->BindBlob(1, contact.account.bytes())
       .BindText(2, contact.name)
       .BindInt(3, absl::ToUnixMillis(contact.added))
@@ -211,6 +220,8 @@ absl::Status ClientStore::PutContact(const Contact& contact) {
       .BindBlob(5, contact.incoming_mailbox)
       .BindBlob(6, contact.identity_record)
       .BindText(7, contact.profile_name)
+      .BindInt(8, static_cast<int64_t>(contact.standing))
+      .BindInt(9, absl::ToUnixMillis(contact.standing_since))
       .Run();
 }
 
@@ -219,8 +230,8 @@ absl::StatusOr<std::optional<Contact>> ClientStore::FindContact(
   ASSIGN_OR_RETURN(
       Statement * query,
       database_->Prepared("SELECT account, name, added_ms, outgoing_mailbox, "
-                          "incoming_mailbox, identity_record, profile_name "
-                          "FROM contacts "
+                          "incoming_mailbox, identity_record, profile_name, "
+                          "standing, standing_ms FROM contacts "
                           "WHERE account=?"));
   query->BindBlob(1, account.bytes());
   return First(query, ReadContact);
@@ -230,10 +241,16 @@ absl::StatusOr<std::vector<Contact>> ClientStore::Contacts() {
   ASSIGN_OR_RETURN(
       Statement * query,
       database_->Prepared("SELECT account, name, added_ms, outgoing_mailbox, "
-                          "incoming_mailbox, identity_record, profile_name "
-                          "FROM contacts "
+                          "incoming_mailbox, identity_record, profile_name, "
+                          "standing, standing_ms FROM contacts "
                           "ORDER BY name, account"));
   return Collect(query, ReadContact);
+}
+
+absl::Status ClientStore::DeleteContact(const AccountId& account) {
+  ASSIGN_OR_RETURN(Statement * remove,
+                   database_->Prepared("DELETE FROM contacts WHERE account=?"));
+  return remove->BindBlob(1, account.bytes()).Run();
 }
 
 absl::Status ClientStore::PutSession(const SessionRow& session) {
@@ -345,14 +362,16 @@ absl::StatusOr<std::vector<Message>> ClientStore::Messages(
       database_->Prepared(
           "SELECT * FROM (SELECT row, conversation, outgoing, message_id, "
           "text, sent_ms, stored_ms, state, detail FROM messages "
-          "WHERE ?1 IS NULL OR conversation=?1 ORDER BY row DESC LIMIT ?2) "
+          "WHERE conversation=?1 OR (?1 IS NULL AND conversation NOT IN "
+          "(SELECT account FROM contacts WHERE standing=?3)) "
+          "ORDER BY row DESC LIMIT ?2) "
           "ORDER BY row"));
   if (conversation) {
     query->BindBlob(1, conversation->bytes());
   } else {
     query->BindNull(1);
   }
-  query->BindInt(2, limit);
+  query->BindInt(2, limit).BindInt(3, static_cast<int64_t>(Standing::kRequest));
   return Collect(query, ReadMessage);
 }
 
@@ -362,9 +381,39 @@ absl::StatusOr<std::vector<Message>> ClientStore::IncomingAfter(int64_t row) {
       database_->Prepared(
           "SELECT row, conversation, outgoing, message_id, text, sent_ms, "
           "stored_ms, state, detail FROM messages "
-          "WHERE row>? AND outgoing=0 ORDER BY row"));
-  query->BindInt(1, row);
+          "WHERE row>? AND outgoing=0 AND conversation NOT IN "
+          "(SELECT account FROM contacts WHERE standing<>?) ORDER BY row"));
+  query->BindInt(1, row).BindInt(2, static_cast<int64_t>(Standing::kContact));
   return Collect(query, ReadMessage);
+}
+
+absl::Status ClientStore::MoveIncomingToEnd(const AccountId& conversation) {
+  ASSIGN_OR_RETURN(
+      Statement * query,
+      database_->Prepared(
+          "SELECT row, conversation, outgoing, message_id, text, sent_ms, "
+          "stored_ms, state, detail FROM messages "
+          "WHERE conversation=? AND outgoing=0 ORDER BY row"));
+  query->BindBlob(1, conversation.bytes());
+  ASSIGN_OR_RETURN(const std::vector<Message> messages,
+                   Collect(query, ReadMessage));
+  for (const Message& message : messages) {
+    ASSIGN_OR_RETURN(Statement * remove,
+                     database_->Prepared("DELETE FROM messages WHERE row=?"));
+    RETURN_IF_ERROR(remove->BindInt(1, message.row).Run());
+    RETURN_IF_ERROR(AddMessage(message).status());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ClientStore::DeleteConversation(const AccountId& conversation) {
+  for (const char* sql :
+       {"DELETE FROM messages WHERE conversation=?",
+        "DELETE FROM parts WHERE peer=?", "DELETE FROM outbox WHERE peer=?"}) {
+    ASSIGN_OR_RETURN(Statement * remove, database_->Prepared(sql));
+    RETURN_IF_ERROR(remove->BindBlob(1, conversation.bytes()).Run());
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<int64_t> ClientStore::AddOutboxItem(const OutboxItem& item) {

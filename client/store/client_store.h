@@ -29,6 +29,15 @@
 
 namespace messenger::client {
 
+// What the person has decided about an account (client/SPEC.md, section 9).
+enum class Standing : int {
+  kContact = 0,
+  kRequest = 1,    // it has written, and nobody has decided yet
+  kDeclined = 2,   // what it sends is dropped for a while
+  kBlocked = 3,    // and for good
+  kForgotten = 4,  // a stranger again; the next word is a new request
+};
+
 struct Contact {
   explicit Contact(const crypto::AccountId& id) : account(id) {}
 
@@ -42,6 +51,8 @@ struct Contact {
   std::string outgoing_mailbox;
   std::string incoming_mailbox;
   std::string identity_record;
+  Standing standing = Standing::kContact;
+  absl::Time standing_since;
 };
 
 // The truth about an outgoing message, and what it means to its writer.
@@ -122,6 +133,7 @@ class ClientStore {
   absl::StatusOr<std::optional<Contact>> FindContact(
       const crypto::AccountId& account);
   absl::StatusOr<std::vector<Contact>> Contacts();
+  absl::Status DeleteContact(const crypto::AccountId& account);
 
   absl::Status PutSession(const SessionRow& session);
   absl::Status DeleteSession(absl::string_view session_id);
@@ -143,11 +155,18 @@ class ClientStore {
   absl::Status SetMessageState(int64_t row, MessageState state,
                                absl::string_view detail);
   absl::StatusOr<std::optional<Message>> FindMessage(int64_t row);
-  // Oldest first; the newest `limit` ones. Without a conversation: all.
+  // Oldest first; the newest `limit` ones. Without a conversation: all but
+  // those of requests.
   absl::StatusOr<std::vector<Message>> Messages(
       const std::optional<crypto::AccountId>& conversation, int limit);
-  // Incoming messages after a row, oldest first: what `receive` prints.
+  // Incoming messages of contacts after a row, oldest first: what `receive`
+  // prints.
   absl::StatusOr<std::vector<Message>> IncomingAfter(int64_t row);
+  // Gives the incoming messages of a conversation new rows, in their order, so
+  // that they are after all others. Inside a transaction.
+  absl::Status MoveIncomingToEnd(const crypto::AccountId& conversation);
+  // Its messages, parts of texts and what waits in the outbox.
+  absl::Status DeleteConversation(const crypto::AccountId& conversation);
 
   absl::StatusOr<int64_t> AddOutboxItem(const OutboxItem& item);
   absl::Status UpdateOutboxItem(const OutboxItem& item);

@@ -157,6 +157,65 @@ TEST_F(ClientStoreTest, SeenMarksEndWithTheirMessage) {
   EXPECT_THAT(store_->MarkSeen("box", "id", now), IsOkAndHolds(true));
 }
 
+TEST_F(ClientStoreTest, WhatStrangersWroteIsNoPartOfWhatIsNewOrOfTheHistory) {
+  Contact stranger(Account());
+  stranger.standing = Standing::kRequest;
+  stranger.standing_since = absl::FromUnixSeconds(1'800'000'000);
+  ASSERT_THAT(store_->PutContact(stranger), IsOk());
+  const std::optional<Contact> found = *store_->FindContact(stranger.account);
+  EXPECT_EQ(found->standing, Standing::kRequest);
+  EXPECT_EQ(found->standing_since, stranger.standing_since);
+  Message message(stranger.account);
+  message.message_id = "one";
+  ASSERT_THAT(store_->AddMessage(message), IsOk());
+  EXPECT_THAT(*store_->IncomingAfter(0), IsEmpty());
+  EXPECT_THAT(*store_->Messages(std::nullopt, 10), IsEmpty());
+  EXPECT_EQ(store_->Messages(stranger.account, 10)->size(), 1u);
+  stranger.standing = Standing::kBlocked;
+  ASSERT_THAT(store_->PutContact(stranger), IsOk());
+  EXPECT_THAT(*store_->IncomingAfter(0), IsEmpty());
+  EXPECT_EQ(store_->Messages(std::nullopt, 10)->size(), 1u)
+      << "the history with a blocked contact stays";
+}
+
+TEST_F(ClientStoreTest, IncomingMessagesMoveToTheEndInTheirOrder) {
+  const AccountId ada = Account(), ben = Account();
+  for (const char* id : {"a1", "b1", "a2", "b2"}) {
+    Message message(id[0] == 'a' ? ada : ben);
+    message.message_id = id;
+    ASSERT_THAT(store_->AddMessage(message), IsOk());
+  }
+  Message own(ada);
+  own.outgoing = true;
+  own.message_id = "own";
+  ASSERT_THAT(store_->AddMessage(own), IsOk());
+  const int64_t last = store_->Messages(std::nullopt, 1)->front().row;
+  ASSERT_THAT(store_->MoveIncomingToEnd(ada), IsOk());
+  const auto moved = store_->IncomingAfter(last);
+  ASSERT_EQ(moved->size(), 2u);
+  EXPECT_EQ((*moved)[0].message_id, "a1");
+  EXPECT_EQ((*moved)[1].message_id, "a2");
+  EXPECT_EQ(store_->Messages(std::nullopt, 10)->size(), 5u);
+}
+
+TEST_F(ClientStoreTest, AConversationIsDeletedWithAllThatBelongsToIt) {
+  const AccountId ada = Account(), ben = Account();
+  for (const AccountId& peer : {ada, ben}) {
+    Message message(peer);
+    message.message_id = "id";
+    ASSERT_THAT(store_->AddMessage(message), IsOk());
+    ASSERT_THAT(store_->AddOutboxItem(OutboxItem(peer)), IsOk());
+    ASSERT_THAT(store_->AddPart(peer, "text", 0, 2, "a", kNow), IsOk());
+  }
+  ASSERT_THAT(store_->DeleteConversation(ada), IsOk());
+  EXPECT_THAT(*store_->Messages(ada, 10), IsEmpty());
+  EXPECT_EQ(store_->Messages(ben, 10)->size(), 1u);
+  EXPECT_EQ(store_->Outbox()->size(), 1u);
+  EXPECT_EQ(*store_->AddPart(ada, "text", 1, 2, "b", kNow), std::nullopt)
+      << "the first half is gone";
+  EXPECT_EQ(*store_->AddPart(ben, "text", 1, 2, "b", kNow), "ab");
+}
+
 TEST_F(ClientStoreTest, CursorsAreKeptPerNode) {
   ASSERT_THAT(store_->PutCursor("box", 10, {"node a", ~uint64_t{0}, 5}),
               IsOk());

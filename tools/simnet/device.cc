@@ -183,6 +183,7 @@ void Device::Receive() {
   process_->messenger->Receive(
       [this, started = world_.clock.Now()](
           absl::StatusOr<client::ReceiveReport> report) {
+        AcceptRequests();
         ReadInbox();
         if (report.ok()) {
           unreadable_ += report->unreadable;
@@ -193,6 +194,14 @@ void Device::Receive() {
         Later(kPollInterval * (0.8 + 0.4 * world_.random.UnitDouble()),
               [this] { Cycle(); });
       });
+}
+
+// Whoever writes is known from elsewhere.
+void Device::AcceptRequests() {
+  for (const client::MessageRequest& request :
+       Must(process_->messenger->Requests())) {
+    Must(process_->messenger->AcceptRequest(request.account));
+  }
 }
 
 void Device::Flush() {

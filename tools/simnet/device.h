@@ -122,6 +122,7 @@ class Device final : public MailWitness {
   void Later(absl::Duration delay, std::function<void()> task);
   void Cycle();
   void Receive();
+  void AcceptRequests();
   void Flush();
   void Save();
   void OnDirectory(const std::shared_ptr<const routing::Consensus>& newest);

@@ -29,6 +29,8 @@ class BadInputTest(unittest.TestCase):
         cls.ben = cls.network.client("ben")
         cls.ada.create("Ada")
         cls.ben.create("Ben")
+        cls.ada.knows(cls.ben)
+        cls.ben.knows(cls.ada)
 
     def fails(self, result, code, *hints):
         self.assertEqual(result.code, code, result)
@@ -87,9 +89,32 @@ class BadInputTest(unittest.TestCase):
         self.ada.good("receive")
         self.fails(self.ada.run("send", "Mum", "here"), USAGE, eve.id,
                    "contact add")
+        self.assertNotIn("money", self.ada.run("history").out)
+        self.assertIn("Mum", self.ada.run("requests").out)
+        self.ada.good("accept", eve.id[:8])
         self.assertIn("Mum [%s]" % eve.id[:12], self.ada.run("history").out)
         self.ada.good("contact", "add", eve.id, "Eve")
         self.assertEqual(self.ada.run("send", "Eve", "no").code, 0)
+
+    def test_decisions_about_nobody(self):
+        run = self.ada.run
+        self.fails(run("accept"), USAGE, "accept WHO")
+        self.fails(run("block", self.ben.id, "now"), USAGE, "block WHO")
+        self.fails(run("accept", UNKNOWN_ID), NOT_FOUND, "no request")
+        self.fails(run("decline", self.ben.id), NOT_FOUND, "no request")
+        self.fails(run("unblock", self.ben.id), NOT_FOUND, "not blocked")
+        self.fails(run("block", self.ada.id), USAGE, "own account")
+        self.assertIn("No requests", run("requests").err)
+
+    def test_who_is_blocked_is_not_written_to(self):
+        eve = self.network.client("blocked-eve")
+        eve.create("Eve")
+        self.assertEqual(self.ada.run("block", eve.id).code, 0)
+        self.fails(self.ada.run("send", eve.id, "hello"), USAGE, "blocked",
+                   "nothing was sent")
+        eve.send(self.ada.id, "let me in")
+        self.assertEqual(self.ada.good("receive")["requests"], 0)
+        self.assertEqual(self.ada.run("unblock", eve.id).code, 0)
 
     def test_wrong_texts(self):
         run = self.ada.run
@@ -273,8 +298,14 @@ class BadInputTest(unittest.TestCase):
     def test_watch_prints_what_comes_and_ends_well(self):
         eve = self.network.client("watching")
         eve.create("Eve")
+        eve.knows(self.ben)
+        stranger = self.network.client("unknown-to-eve")
+        stranger.create("Zoe")
         watch = eve.start("watch", "--json")
         try:
+            stranger.send(eve.id, "you do not know me")
+            self.assertEqual(json.loads(watch.stdout.readline()),
+                             {"requests": 1})
             self.ben.send(eve.id, "look")
             self.assertEqual(json.loads(watch.stdout.readline())["text"],
                              "look")

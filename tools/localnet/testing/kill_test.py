@@ -17,6 +17,8 @@ class KillTest(unittest.TestCase):
         cls.ben = cls.network.client("ben")
         cls.ada.create("Ada")
         cls.ben.create("Ben")
+        cls.ada.knows(cls.ben)
+        cls.ben.knows(cls.ada)
         cls.sent = []
 
     def kill(self, victim):

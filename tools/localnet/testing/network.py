@@ -104,6 +104,11 @@ class Client:
                             display_name)["account_id"]
         return self.id
 
+    def knows(self, *others):
+        """Has the ids of others from elsewhere."""
+        for other in others:
+            self.good("contact", "add", other.id)
+
     def send(self, who, text):
         return self.good("send", who, "-", stdin=text.encode())
 
