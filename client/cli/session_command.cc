@@ -16,6 +16,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
@@ -86,6 +87,11 @@ usage: session [options] COMMAND
                                          message of yours
   safety-number WHO                      60 digits; compare them with the other
                                          person by another way
+  verify WHO DIGITS                      those the other person sees: marks them
+                                         as verified. When a verified contact
+                                         changes devices, texts to them wait
+                                         until you verify again
+  unverify WHO
   path                                   show relays that are in use now
 
 options
@@ -287,12 +293,16 @@ class Run {
   Result Watch();
   Result History();
   Result SafetyNumber();
+  Result Verify();
+  Result Unverify();
   Result Path();
 
   // --------------------------------------------------------------- parts --
   Result Publish();
   Result FlushOutbox(FlushReport* report, bool force = true);
   Result ConfirmShown(const ReceiveReport& report);
+  // Says whose devices have changed, once it is news.
+  Result NoteDevices(const std::vector<AccountId>& accounts);
   // Says that requests wait; as JSON on a line of its own.
   void NoteRequests(int requests);
   Result ReceiveOnce(ReceiveReport* report);
@@ -892,15 +902,16 @@ Run::Result Run::ContactCommand() {
       json.BeginObject().Key("account_id").String(contact.account.ToHex());
       json.Key("name").String(contact.name);
       json.Key("profile_name").String(contact.profile_name);
+      json.Key("verified").Bool(contact.verified.has_value());
       json.Key("blocked").Bool(blocked).EndObject();
     } else {
       const std::string claimed = SafeForTerminal(contact.profile_name, false);
-      Print(absl::StrCat(contact.account.ToHex(), "  ",
-                         SafeForTerminal(contact.name, false),
-                         contact.name.empty() && !claimed.empty()
-                             ? absl::StrCat("(calls itself ", claimed, ")")
-                             : "",
-                         blocked ? " (blocked)" : ""));
+      Print(absl::StrCat(
+          contact.account.ToHex(), "  ", SafeForTerminal(contact.name, false),
+          contact.name.empty() && !claimed.empty()
+              ? absl::StrCat("(calls itself ", claimed, ")")
+              : "",
+          contact.verified ? " (verified)" : "", blocked ? " (blocked)" : ""));
     }
   }
   if (json_) {
@@ -1011,6 +1022,30 @@ Run::Result Run::Decide(const std::string& command) {
   } else {
     Print(words_for_it);
   }
+  return std::nullopt;
+}
+
+Run::Result Run::NoteDevices(const std::vector<AccountId>& accounts) {
+  for (const AccountId& account : accounts) {
+    if (json_) {
+      JsonWriter json;
+      json.BeginObject().Key("devices_changed").String(account.ToHex());
+      Print(std::move(json.EndObject()));
+      continue;
+    }
+    const absl::StatusOr<std::optional<Contact>> contact =
+        store_->FindContact(account);
+    const bool verified = contact.ok() && *contact && (*contact)->verified;
+    std::fprintf(stderr,
+                 verified
+                     ? "%s, whom you have verified, has changed devices: "
+                       "what you send them waits. Ask them by another way, "
+                       "compare safety numbers, then: session verify\n"
+                     : "%s has changed devices.\n",
+                 NameOf(account).c_str());
+  }
+  const absl::Status confirmed = messenger_->ConfirmDevices(accounts);
+  if (!confirmed.ok()) return StorageFailure(confirmed, folder_);
   return std::nullopt;
 }
 
@@ -1202,6 +1237,11 @@ Run::Result Run::Receive() {
     json.EndArray().Key("complete").Bool(report.complete);
     json.Key("unreadable").Int(report.unreadable);
     json.Key("requests").Int(report.requests);
+    json.Key("devices_changed").BeginArray();
+    for (const AccountId& account : report.changed_devices) {
+      json.String(account.ToHex());
+    }
+    json.EndArray();
     json.Key("paths").BeginArray();
     for (const NamedRoute& route : report.routes) {
       json.BeginArray();
@@ -1221,6 +1261,10 @@ Run::Result Run::Receive() {
                    report.unreadable);
     }
     NoteRequests(report.requests);
+  }
+  if (Result failure =
+          json_ ? std::nullopt : NoteDevices(report.changed_devices)) {
+    return failure;
   }
   if (Result failure = ConfirmShown(report)) return failure;
   // Answers that sessions need, and texts that were waiting.
@@ -1259,6 +1303,7 @@ Run::Result Run::Watch() {
   watch.Start();
   bool was_complete = false;
   int64_t printed_row = 0;
+  std::set<std::string> told;  // whose changed devices
   absl::Time next_directory = environment_.clock.Now() + kDirectoryInterval;
   while (true) {
     bool back = false;
@@ -1270,6 +1315,12 @@ Run::Result Run::Watch() {
       const ReceiveReport& received = report->received;
       PrintNew(received, &printed_row);
       if (received.new_requests > 0) NoteRequests(received.requests);
+      // Once a run: a verified contact's stays until it is verified again.
+      std::vector<AccountId> news;
+      for (const AccountId& account : received.changed_devices) {
+        if (told.insert(account.ToHex()).second) news.push_back(account);
+      }
+      if (Result failure = NoteDevices(news)) return failure;
       if (Result failure = ConfirmShown(received)) return failure;
       if (!report->full) continue;
       back = back || (received.complete && !was_complete);
@@ -1363,6 +1414,65 @@ Run::Result Run::SafetyNumber() {
   return std::nullopt;
 }
 
+Run::Result Run::Verify() {
+  if (arguments_.words().size() < 3) {
+    return Failure{ExitCode::kUsage,
+                   "Say whom, and the digits they see: session verify WHO "
+                   "DIGITS."};
+  }
+  if (Result failure = NeedAccount()) return failure;
+  AccountId who = messenger_->account().id();
+  if (Result failure = FindPerson(arguments_.word(1), &who)) return failure;
+  std::string digits;
+  for (size_t i = 2; i < arguments_.words().size(); ++i) {
+    absl::StrAppend(&digits, arguments_.word(i), " ");
+  }
+  const absl::Status verified = messenger_->Verify(who, digits);
+  if (absl::IsFailedPrecondition(verified)) {
+    return Failure{
+        ExitCode::kFailure,
+        "These are not the digits of this conversation. Read them again; if "
+        "they still differ, one of you has the id of somebody else: do not "
+        "write anything here that they must not see."};
+  }
+  if (absl::IsInvalidArgument(verified) || absl::IsNotFound(verified)) {
+    return Failure{
+        absl::IsNotFound(verified) ? ExitCode::kNotFound : ExitCode::kUsage,
+        Capitalized(absl::StrCat(verified.message(), "."))};
+  }
+  if (!verified.ok()) return StorageFailure(verified, folder_);
+  if (json_) {
+    JsonWriter json;
+    Print(std::move(json.BeginObject().Key("verified").Bool(true).EndObject()));
+  } else {
+    Print(absl::StrCat(NameOf(who), " is verified."));
+  }
+  return std::nullopt;
+}
+
+Run::Result Run::Unverify() {
+  if (arguments_.words().size() != 2) {
+    return Failure{ExitCode::kUsage, "Say whom: session unverify WHO."};
+  }
+  if (Result failure = NeedAccount()) return failure;
+  AccountId who = messenger_->account().id();
+  if (Result failure = FindPerson(arguments_.word(1), &who)) return failure;
+  const absl::Status done = messenger_->Unverify(who);
+  if (absl::IsNotFound(done)) {
+    return Failure{ExitCode::kNotFound,
+                   Capitalized(absl::StrCat(done.message(), "."))};
+  }
+  if (!done.ok()) return StorageFailure(done, folder_);
+  if (json_) {
+    JsonWriter json;
+    Print(
+        std::move(json.BeginObject().Key("verified").Bool(false).EndObject()));
+  } else {
+    Print(absl::StrCat(NameOf(who), " is not verified any more."));
+  }
+  return std::nullopt;
+}
+
 Run::Result Run::Path() {
   if (Result failure = NeedNetwork()) return failure;
   // A real request to the own mailbox; nothing of it is kept.
@@ -1431,6 +1541,10 @@ ExitCode Run::Execute() {
       failure = History();
     } else if (command == "safety-number") {
       failure = SafetyNumber();
+    } else if (command == "verify") {
+      failure = Verify();
+    } else if (command == "unverify") {
+      failure = Unverify();
     } else if (command == "path") {
       failure = Path();
     } else {

@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "client/messenger/refusal_words.h"
@@ -13,6 +14,7 @@
 #include "client/session/session_choice.h"
 #include "crypto/base/secure_memory.h"
 #include "crypto/base/status_macros.h"
+#include "crypto/identity/safety_number.h"
 #include "swarm/auth/limits.h"
 
 namespace messenger::client {
@@ -117,6 +119,14 @@ absl::StatusOr<std::string> Required(ClientStore& store,
         "the account in this database is incomplete (", name, ")"));
   }
   return *std::move(value);
+}
+
+bool SameDevices(const IdentityRecord& a, const IdentityRecord& b) {
+  return a.devices().size() == b.devices().size() &&
+         std::all_of(a.devices().begin(), a.devices().end(),
+                     [&b](const DeviceEntry& device) {
+                       return b.FindDevice(device.id) != nullptr;
+                     });
 }
 
 // As many characters as `left` says, which is lowered by them. `text` is UTF-8.
@@ -492,6 +502,81 @@ absl::Status Messenger::CountRequests(ReceiveRun& run) {
     if (request.arrived >= run.started) ++run.report.new_requests;
   }
   return absl::OkStatus();
+}
+
+// ----------------------------------------------------------- verification --
+
+absl::Status Messenger::Verify(const AccountId& account,
+                               absl::string_view seen) {
+  std::string digits;
+  for (const char c : seen) {
+    if (absl::ascii_isdigit(static_cast<unsigned char>(c))) digits += c;
+  }
+  const std::string expected = crypto::SafetyNumber(account_.id(), account);
+  if (digits.size() != expected.size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a safety number has ", expected.size(), " digits"));
+  }
+  if (digits != expected) {
+    return absl::FailedPreconditionError("these are other digits");
+  }
+  return env_.store.Transaction([&]() -> absl::Status {
+    ASSIGN_OR_RETURN(std::optional<Contact> contact,
+                     env_.store.FindContact(account));
+    if (!contact || contact->standing != Standing::kContact) {
+      return absl::NotFoundError("this account is no contact");
+    }
+    contact->verified = env_.clock.Now();
+    contact->devices_changed = false;
+    return env_.store.PutContact(*contact);
+  });
+}
+
+absl::Status Messenger::Unverify(const AccountId& account) {
+  return env_.store.Transaction([&]() -> absl::Status {
+    ASSIGN_OR_RETURN(std::optional<Contact> contact,
+                     env_.store.FindContact(account));
+    if (!contact || !contact->verified) {
+      return absl::NotFoundError("this account is not verified");
+    }
+    contact->verified.reset();
+    return env_.store.PutContact(*contact);
+  });
+}
+
+absl::Status Messenger::CheckVerified(const AccountId& peer) {
+  ASSIGN_OR_RETURN(const std::optional<Contact> contact,
+                   env_.store.FindContact(peer));
+  if (!contact || !contact->verified || !contact->devices_changed) {
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError(
+      "you have verified this contact, and it has changed its devices since; "
+      "ask them by another way, compare safety numbers, and verify them again");
+}
+
+absl::Status Messenger::ReportChangedDevices(ReceiveRun& run) {
+  ASSIGN_OR_RETURN(const std::vector<Contact> contacts, env_.store.Contacts());
+  for (const Contact& contact : contacts) {
+    if (contact.standing == Standing::kContact && contact.devices_changed) {
+      run.report.changed_devices.push_back(contact.account);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Messenger::ConfirmDevices(const std::vector<AccountId>& told) {
+  return env_.store.Transaction([&]() -> absl::Status {
+    for (const AccountId& account : told) {
+      ASSIGN_OR_RETURN(std::optional<Contact> contact,
+                       env_.store.FindContact(account));
+      // Of a verified one the person has to decide.
+      if (!contact || contact->verified) continue;
+      contact->devices_changed = false;
+      RETURN_IF_ERROR(env_.store.PutContact(*contact));
+    }
+    return absl::OkStatus();
+  });
 }
 
 // ------------------------------------------------------------ registering --
@@ -977,6 +1062,11 @@ absl::StatusOr<bool> Messenger::IdentityCheckDue(const AccountId& peer) {
 
 void Messenger::SealAndStore(std::shared_ptr<FlushRun> run, size_t peer,
                              OutboxItem item) {
+  const absl::Status verified = CheckVerified(item.peer);
+  if (!verified.ok()) {
+    ItemDone(run, peer, item, verified);
+    return;
+  }
   absl::StatusOr<std::vector<Session>> sessions = SessionsWith(item.peer);
   if (!sessions.ok()) {
     ItemDone(run, peer, item, sessions.status());
@@ -1177,6 +1267,11 @@ absl::Status Messenger::PinIdentity(Contact& contact,
     if (*pinned == record) return absl::OkStatus();
   }
   const bool changed = !contact.identity_record.empty();
+  if (changed) {
+    const absl::StatusOr<IdentityRecord> pinned =
+        IdentityRecord::Verify(contact.identity_record);
+    contact.devices_changed |= !SameDevices(*pinned, record);
+  }
   contact.identity_record = record.bytes();
   RETURN_IF_ERROR(env_.store.PutContact(contact));
   if (!changed) return absl::OkStatus();
@@ -1705,6 +1800,7 @@ absl::Status Messenger::ReportNew(ReceiveRun& run) {
   ASSIGN_OR_RETURN(run.report.messages,
                    env_.store.IncomingAfter(run.shown_row));
   RETURN_IF_ERROR(CountRequests(run));
+  RETURN_IF_ERROR(ReportChangedDevices(run));
   return env_.confirms_shown ? absl::OkStatus()
                              : ConfirmShown(run.report.messages);
 }

@@ -100,6 +100,9 @@ struct ReceiveReport {
   int unreadable = 0;    // put into quarantine
   int requests = 0;      // that wait for an answer
   int new_requests = 0;  // of these, since this reading began
+  // Contacts whose devices have changed, until ConfirmDevices(), and of
+  // verified ones until they are verified again.
+  std::vector<crypto::AccountId> changed_devices;
   std::vector<NamedRoute> routes;
 };
 
@@ -158,6 +161,14 @@ class Messenger final {
   // somebody who is not blocked: NOT_FOUND.
   absl::Status Block(const crypto::AccountId& account);
   absl::Status Unblock(const crypto::AccountId& account);
+
+  // The 60 digits of `safety_number` were compared. Digits are all that counts
+  // of `seen`. FAILED_PRECONDITION: they are others; nothing has changed.
+  // NOT_FOUND: no contact.
+  absl::Status Verify(const crypto::AccountId& account, absl::string_view seen);
+  absl::Status Unverify(const crypto::AccountId& account);
+  // The person was told of a report's changed devices.
+  absl::Status ConfirmDevices(const std::vector<crypto::AccountId>& told);
 
   // Whether others can write to the account: the inbox is registered, and the
   // records have been published since they last changed.
@@ -296,6 +307,9 @@ class Messenger final {
   absl::Status MakeRoomForRequest();
   absl::Status EndOldRequests();
   absl::Status CountRequests(ReceiveRun& run);
+  absl::Status ReportChangedDevices(ReceiveRun& run);
+  // FAILED_PRECONDITION while a verified contact has other devices.
+  absl::Status CheckVerified(const crypto::AccountId& peer);
   absl::Status ReadShownRow(ReceiveRun& run);
   absl::Status FinishReceive(ReceiveRun& run);
   absl::Status ReportNew(ReceiveRun& run);

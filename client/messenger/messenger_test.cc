@@ -22,6 +22,7 @@
 #include "client/store/client_store.h"
 #include "crypto/base/testing/status_matchers.h"
 #include "crypto/identity/account_keys.h"
+#include "crypto/identity/safety_number.h"
 #include "crypto/random/testing/seeded_random.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -1046,6 +1047,104 @@ TEST_F(RequestTest, AStrangerWhoWasBlockedMayAskAgainOnceUnblocked) {
   ben_.Receive();
   ASSERT_TRUE(Request().has_value());
   EXPECT_THAT(Request()->texts, ElementsAre("again"));
+}
+
+// ------------------------------------------------------------ verification --
+
+class VerifiedTest : public MessengerTest {
+ protected:
+  void SetUp() override {
+    ASSERT_THAT(ada_.Publish(), IsOk());
+    ASSERT_THAT(ben_.Publish(), IsOk());
+    ada_.Say(ben_, "hello");
+    ben_.Receive();
+    ada_.Receive();
+  }
+  std::string Number() { return crypto::SafetyNumber(ben_.id(), ada_.id()); }
+  // Ben starts anew with his 13 words; Ada hears of it as she writes.
+  std::unique_ptr<Person> BenOnANewDevice() {
+    auto again =
+        std::make_unique<Person>("Ben", network_, executor_, random_,
+                                 ben_.messenger().account().seed().Clone());
+    EXPECT_THAT(again->messenger().AddContact(ada_.id(), "Ada"), IsOk());
+    EXPECT_THAT(again->Publish(), IsOk());
+    clock_.Advance(absl::Hours(25));
+    return again;
+  }
+  Message LastToBen() { return ada_.store().Messages(ben_.id(), 1).value()[0]; }
+};
+
+TEST_F(VerifiedTest, TheDigitsThatTheOtherSeesVerify) {
+  EXPECT_FALSE((*ada_.store().FindContact(ben_.id()))->verified.has_value());
+  std::string spaced = Number();
+  for (size_t i = 55; i > 0; i -= 5) spaced.insert(i, i % 20 == 0 ? "\n" : " ");
+  EXPECT_THAT(ada_.messenger().Verify(ben_.id(), spaced), IsOk());
+  EXPECT_EQ((*ada_.store().FindContact(ben_.id()))->verified, clock_.Now());
+  ada_.Restart();
+  EXPECT_THAT(ada_.messenger().Unverify(ben_.id()), IsOk());
+  EXPECT_FALSE((*ada_.store().FindContact(ben_.id()))->verified.has_value());
+  EXPECT_THAT(ada_.messenger().Unverify(ben_.id()),
+              StatusIs(absl::StatusCode::kNotFound));
+}
+
+TEST_F(VerifiedTest, OtherDigitsDoNot) {
+  std::string wrong = Number();
+  wrong.back() = wrong.back() == '0' ? '1' : '0';
+  EXPECT_THAT(ada_.messenger().Verify(ben_.id(), wrong),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_THAT(ada_.messenger().Verify(ben_.id(), Number().substr(5)),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(ada_.messenger().Verify(ben_.id(), ""),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  Person eve("Eve", network_, executor_, random_);
+  EXPECT_THAT(ada_.messenger().Verify(eve.id(), Number()),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_FALSE((*ada_.store().FindContact(ben_.id()))->verified.has_value());
+}
+
+TEST_F(VerifiedTest, ThatAContactHasChangedDevicesIsToldOnce) {
+  const std::unique_ptr<Person> again = BenOnANewDevice();
+  EXPECT_EQ(ada_.Say(*again, "to where you are now"), MessageState::kSent);
+  const absl::StatusOr<ReceiveReport> report = ada_.ReceiveReported();
+  EXPECT_THAT(report->changed_devices, ElementsAre(ben_.id()));
+  ada_.Restart();
+  EXPECT_THAT(ada_.ReceiveReported()->changed_devices, ElementsAre(ben_.id()))
+      << "it was not confirmed";
+  ASSERT_THAT(ada_.messenger().ConfirmDevices(report->changed_devices), IsOk());
+  EXPECT_THAT(ada_.ReceiveReported()->changed_devices, IsEmpty());
+}
+
+TEST_F(VerifiedTest, NothingGoesToNewDevicesOfAVerifiedContactUnasked) {
+  ASSERT_THAT(ada_.messenger().Verify(ben_.id(), Number()), IsOk());
+  const std::unique_ptr<Person> again = BenOnANewDevice();
+  EXPECT_EQ(ada_.Say(*again, "for you alone"), MessageState::kQueued);
+  EXPECT_THAT(LastToBen().detail, HasSubstr("verified"));
+  EXPECT_THAT(again->Receive(), IsEmpty());
+  // What comes from there is shown, with a word about it, again and again.
+  EXPECT_EQ(again->Say(ada_, "it is me"), MessageState::kSent);
+  for (int i = 0; i < 2; ++i) {
+    const absl::StatusOr<ReceiveReport> report = ada_.ReceiveReported();
+    EXPECT_EQ(report->messages.size(), i == 0 ? 1u : 0u);
+    EXPECT_THAT(report->changed_devices, ElementsAre(ben_.id()));
+    ASSERT_THAT(ada_.messenger().ConfirmDevices(report->changed_devices),
+                IsOk());
+  }
+  ada_.Restart();
+  ASSERT_THAT(ada_.Flush(), IsOk());
+  EXPECT_THAT(again->Receive(), IsEmpty());
+
+  ASSERT_THAT(ada_.messenger().Verify(ben_.id(), Number()), IsOk());
+  ASSERT_THAT(ada_.Flush(), IsOk());
+  EXPECT_THAT(again->Receive(), ElementsAre("for you alone"));
+}
+
+TEST_F(VerifiedTest, TakingTheMarkBackLetsTextsGo) {
+  ASSERT_THAT(ada_.messenger().Verify(ben_.id(), Number()), IsOk());
+  const std::unique_ptr<Person> again = BenOnANewDevice();
+  EXPECT_EQ(ada_.Say(*again, "whoever you are"), MessageState::kQueued);
+  ASSERT_THAT(ada_.messenger().Unverify(ben_.id()), IsOk());
+  ASSERT_THAT(ada_.Flush(), IsOk());
+  EXPECT_THAT(again->Receive(), ElementsAre("whoever you are"));
 }
 
 class WatchTest : public MessengerTest {

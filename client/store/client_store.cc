@@ -12,7 +12,7 @@ using ::messenger::crypto::AccountId;
 using ::messenger::sqlite::Database;
 using ::messenger::sqlite::Statement;
 
-constexpr int64_t kSchemaVersion = 5;
+constexpr int64_t kSchemaVersion = 6;
 
 constexpr char kSchema[] = R"sql(
 CREATE TABLE settings(
@@ -80,6 +80,12 @@ ALTER TABLE contacts ADD COLUMN standing INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE contacts ADD COLUMN standing_ms INTEGER NOT NULL DEFAULT 0;
 )sql";
 
+// From version 5 to version 6.
+constexpr char kSchema6[] = R"sql(
+ALTER TABLE contacts ADD COLUMN verified_ms INTEGER;
+ALTER TABLE contacts ADD COLUMN devices_changed INTEGER NOT NULL DEFAULT 0;
+)sql";
+
 // SQLite has signed integers only; the bits are what counts.
 int64_t Signed(uint64_t value) { return static_cast<int64_t>(value); }
 uint64_t Unsigned(int64_t value) { return static_cast<uint64_t>(value); }
@@ -94,6 +100,8 @@ Contact ReadContact(Statement& row) {
   contact.profile_name = row.Text(6);
   contact.standing = static_cast<Standing>(row.Int(7));
   contact.standing_since = absl::FromUnixMillis(row.Int(8));
+  if (!row.IsNull(9)) contact.verified = absl::FromUnixMillis(row.Int(9));
+  contact.devices_changed = row.Int(10) != 0;
   return contact;
 }
 
@@ -183,7 +191,8 @@ absl::Status ClientStore::Migrate() {
     if (version < 2) RETURN_IF_ERROR(database_->Exec(kSchema2));
     if (version < 3) RETURN_IF_ERROR(database_->Exec(kSchema3));
     if (version < 4) RETURN_IF_ERROR(database_->Exec(kSchema4));
-    RETURN_IF_ERROR(database_->Exec(kSchema5));
+    if (version < 5) RETURN_IF_ERROR(database_->Exec(kSchema5));
+    RETURN_IF_ERROR(database_->Exec(kSchema6));
     return database_->SetUserVersion(kSchemaVersion);
   });
 }
@@ -212,7 +221,13 @@ absl::Status ClientStore::PutContact(const Contact& contact) {
       database_->Prepared("INSERT OR REPLACE INTO contacts(account, name, "
                           "added_ms, outgoing_mailbox, incoming_mailbox, "
                           "identity_record, profile_name, standing, "
-                          "standing_ms) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+                          "standing_ms, verified_ms, devices_changed) "
+                          "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+  if (contact.verified) {
+    insert->BindInt(10, absl::ToUnixMillis(*contact.verified));
+  } else {
+    insert->BindNull(10);
+  }
   return insert->BindBlob(1, contact.account.bytes())
       .BindText(2, contact.name)
       .BindInt(3, absl::ToUnixMillis(contact.added))
@@ -222,6 +237,7 @@ absl::Status ClientStore::PutContact(const Contact& contact) {
       .BindText(7, contact.profile_name)
       .BindInt(8, static_cast<int64_t>(contact.standing))
       .BindInt(9, absl::ToUnixMillis(contact.standing_since))
+      .BindInt(11, contact.devices_changed ? 1 : 0)
       .Run();
 }
 
@@ -231,19 +247,19 @@ absl::StatusOr<std::optional<Contact>> ClientStore::FindContact(
       Statement * query,
       database_->Prepared("SELECT account, name, added_ms, outgoing_mailbox, "
                           "incoming_mailbox, identity_record, profile_name, "
-                          "standing, standing_ms FROM contacts "
-                          "WHERE account=?"));
+                          "standing, standing_ms, verified_ms, "
+                          "devices_changed FROM contacts WHERE account=?"));
   query->BindBlob(1, account.bytes());
   return First(query, ReadContact);
 }
 
 absl::StatusOr<std::vector<Contact>> ClientStore::Contacts() {
-  ASSIGN_OR_RETURN(
-      Statement * query,
-      database_->Prepared("SELECT account, name, added_ms, outgoing_mailbox, "
-                          "incoming_mailbox, identity_record, profile_name, "
-                          "standing, standing_ms FROM contacts "
-                          "ORDER BY name, account"));
+  ASSIGN_OR_RETURN(Statement * query,
+                   database_->Prepared(
+                       "SELECT account, name, added_ms, outgoing_mailbox, "
+                       "incoming_mailbox, identity_record, profile_name, "
+                       "standing, standing_ms, verified_ms, "
+                       "devices_changed FROM contacts ORDER BY name, account"));
   return Collect(query, ReadContact);
 }
 

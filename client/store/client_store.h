@@ -53,6 +53,10 @@ struct Contact {
   std::string identity_record;
   Standing standing = Standing::kContact;
   absl::Time standing_since;
+  // When the person last compared safety numbers; nothing if never.
+  std::optional<absl::Time> verified;
+  // Since then, or since the person was last told.
+  bool devices_changed = false;
 };
 
 // The truth about an outgoing message, and what it means to its writer.

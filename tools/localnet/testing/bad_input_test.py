@@ -96,6 +96,19 @@ class BadInputTest(unittest.TestCase):
         self.ada.good("contact", "add", eve.id, "Eve")
         self.assertEqual(self.ada.run("send", "Eve", "no").code, 0)
 
+    def test_digits_that_differ_verify_nobody(self):
+        run = self.ada.run
+        digits = self.ada.good("safety-number", self.ben.id)["safety_number"]
+        self.fails(run("verify", self.ben.id), USAGE, "DIGITS")
+        self.fails(run("verify", self.ben.id, "12345"), USAGE, "60 digits")
+        other = digits[:-1] + str((int(digits[-1]) + 1) % 10)
+        self.fails(run("verify", self.ben.id, other), 1, "differ")
+        self.assertNotIn("(verified)", run("contact", "list").out)
+        self.assertEqual(run("verify", self.ben.id, *digits.split()).code, 0)
+        self.assertIn("(verified)", run("contact", "list").out)
+        self.assertEqual(run("unverify", self.ben.id).code, 0)
+        self.fails(run("unverify", self.ben.id), NOT_FOUND, "not verified")
+
     def test_decisions_about_nobody(self):
         run = self.ada.run
         self.fails(run("accept"), USAGE, "accept WHO")
