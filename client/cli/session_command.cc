@@ -85,6 +85,8 @@ usage: session [options] COMMAND
                                          all are read in full every minute
   history [WHO] [--limit N]              what was said, and the state of each
                                          message of yours
+  search WORDS [--limit N]               messages with all of these words, or words
+                                         that begin like them
   safety-number WHO                      60 digits; compare them with the other
                                          person by another way
   verify WHO DIGITS                      those the other person sees: marks them
@@ -292,6 +294,9 @@ class Run {
   Result Receive();
   Result Watch();
   Result History();
+  Result Search();
+  Result ReadLimit(int* limit);
+  Result PrintMessages(const absl::StatusOr<std::vector<Message>>& messages);
   Result SafetyNumber();
   Result Verify();
   Result Unverify();
@@ -1366,14 +1371,39 @@ Run::Result Run::History() {
     if (Result failure = FindPerson(arguments_.word(1), &found)) return failure;
     with = found;
   }
-  int limit = 100;
+  int limit = 0;
+  if (Result failure = ReadLimit(&limit)) return failure;
+  return PrintMessages(store_->Messages(with, limit));
+}
+
+Run::Result Run::Search() {
+  if (arguments_.words().size() < 2) {
+    return Failure{ExitCode::kUsage,
+                   "Say what to look for: session search "
+                   "WORDS."};
+  }
+  if (Result failure = NeedAccount()) return failure;
+  int limit = 0;
+  if (Result failure = ReadLimit(&limit)) return failure;
+  std::string words;
+  for (size_t i = 1; i < arguments_.words().size(); ++i) {
+    absl::StrAppend(&words, arguments_.word(i), " ");
+  }
+  return PrintMessages(store_->Search(words, limit));
+}
+
+Run::Result Run::ReadLimit(int* limit) {
+  *limit = 100;
   if (arguments_.has("limit") &&
-      (!absl::SimpleAtoi(arguments_.option("limit"), &limit) || limit < 1)) {
+      (!absl::SimpleAtoi(arguments_.option("limit"), limit) || *limit < 1)) {
     return Failure{ExitCode::kUsage,
                    "The option --limit takes a number from 1 on."};
   }
-  const absl::StatusOr<std::vector<Message>> messages =
-      store_->Messages(with, limit);
+  return std::nullopt;
+}
+
+Run::Result Run::PrintMessages(
+    const absl::StatusOr<std::vector<Message>>& messages) {
   if (!messages.ok()) return StorageFailure(messages.status(), folder_);
   JsonWriter json;
   json.BeginObject().Key("messages").BeginArray();
@@ -1539,6 +1569,8 @@ ExitCode Run::Execute() {
       failure = Watch();
     } else if (command == "history") {
       failure = History();
+    } else if (command == "search") {
+      failure = Search();
     } else if (command == "safety-number") {
       failure = SafetyNumber();
     } else if (command == "verify") {

@@ -1,8 +1,11 @@
 #include "client/store/client_store.h"
 
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
 #include "crypto/base/status_macros.h"
 
 namespace messenger::client {
@@ -11,8 +14,6 @@ namespace {
 using ::messenger::crypto::AccountId;
 using ::messenger::sqlite::Database;
 using ::messenger::sqlite::Statement;
-
-constexpr int64_t kSchemaVersion = 6;
 
 constexpr char kSchema[] = R"sql(
 CREATE TABLE settings(
@@ -85,6 +86,44 @@ constexpr char kSchema6[] = R"sql(
 ALTER TABLE contacts ADD COLUMN verified_ms INTEGER;
 ALTER TABLE contacts ADD COLUMN devices_changed INTEGER NOT NULL DEFAULT 0;
 )sql";
+
+// From version 6 to version 7: an index of the words of all messages.
+constexpr char kSchema7[] = R"sql(
+CREATE VIRTUAL TABLE message_words USING fts5(
+  text, content='messages', content_rowid='row',
+  tokenize="unicode61 remove_diacritics 2");
+INSERT INTO message_words(message_words, rank) VALUES('secure-delete', 1);
+INSERT INTO message_words(message_words) VALUES('rebuild');
+CREATE TRIGGER messages_added AFTER INSERT ON messages BEGIN
+  INSERT INTO message_words(rowid, text) VALUES(new.row, new.text);
+END;
+CREATE TRIGGER messages_removed AFTER DELETE ON messages BEGIN
+  INSERT INTO message_words(message_words, rowid, text)
+    VALUES('delete', old.row, old.text);
+END;
+CREATE TRIGGER messages_rewritten AFTER UPDATE OF text ON messages BEGIN
+  INSERT INTO message_words(message_words, rowid, text)
+    VALUES('delete', old.row, old.text);
+  INSERT INTO message_words(rowid, text) VALUES(new.row, new.text);
+END;
+)sql";
+
+// Each from the version that is its index to the next.
+constexpr const char* kMigrations[] = {kSchema,  kSchema2, kSchema3, kSchema4,
+                                       kSchema5, kSchema6, kSchema7};
+static_assert(std::size(kMigrations) == ClientStore::kSchemaVersion);
+
+// What FTS5 is asked for: each word as a string, so that none of its own signs
+// means anything, and as the beginning of one.
+std::string WordsQuery(absl::string_view words) {
+  std::string query;
+  for (const absl::string_view word :
+       absl::StrSplit(words, absl::ByAnyChar(" \t\r\n"), absl::SkipEmpty())) {
+    absl::StrAppend(&query, "\"", absl::StrReplaceAll(word, {{"\"", "\"\""}}),
+                    "\"* ");
+  }
+  return query;
+}
 
 // SQLite has signed integers only; the bits are what counts.
 int64_t Signed(uint64_t value) { return static_cast<int64_t>(value); }
@@ -175,25 +214,22 @@ absl::StatusOr<std::unique_ptr<ClientStore>> ClientStore::Open(
       std::unique_ptr<Database> database,
       Database::Open(absl::StrCat(folder, "/messages.db"), options));
   std::unique_ptr<ClientStore> store(new ClientStore(std::move(database)));
-  RETURN_IF_ERROR(store->Migrate());
+  RETURN_IF_ERROR(Migrate(*store->database_, kSchemaVersion));
   return store;
 }
 
-absl::Status ClientStore::Migrate() {
-  return Transaction([this]() -> absl::Status {
-    ASSIGN_OR_RETURN(const int64_t version, database_->UserVersion());
-    if (version == kSchemaVersion) return absl::OkStatus();
-    if (version > kSchemaVersion) {
+absl::Status ClientStore::Migrate(Database& database, int64_t to) {
+  return database.Transaction([&]() -> absl::Status {
+    ASSIGN_OR_RETURN(const int64_t version, database.UserVersion());
+    if (version == to) return absl::OkStatus();
+    if (version > to) {
       return absl::FailedPreconditionError(
           "the database was written by a newer version of this program");
     }
-    if (version < 1) RETURN_IF_ERROR(database_->Exec(kSchema));
-    if (version < 2) RETURN_IF_ERROR(database_->Exec(kSchema2));
-    if (version < 3) RETURN_IF_ERROR(database_->Exec(kSchema3));
-    if (version < 4) RETURN_IF_ERROR(database_->Exec(kSchema4));
-    if (version < 5) RETURN_IF_ERROR(database_->Exec(kSchema5));
-    RETURN_IF_ERROR(database_->Exec(kSchema6));
-    return database_->SetUserVersion(kSchemaVersion);
+    for (int64_t step = version; step < to; ++step) {
+      RETURN_IF_ERROR(database.Exec(kMigrations[step]));
+    }
+    return database.SetUserVersion(to);
   });
 }
 
@@ -388,6 +424,24 @@ absl::StatusOr<std::vector<Message>> ClientStore::Messages(
     query->BindNull(1);
   }
   query->BindInt(2, limit).BindInt(3, static_cast<int64_t>(Standing::kRequest));
+  return Collect(query, ReadMessage);
+}
+
+absl::StatusOr<std::vector<Message>> ClientStore::Search(
+    absl::string_view words, int limit) {
+  const std::string wanted = WordsQuery(words);
+  if (wanted.empty()) return std::vector<Message>();
+  ASSIGN_OR_RETURN(
+      Statement * query,
+      database_->Prepared(
+          "SELECT * FROM (SELECT row, conversation, outgoing, message_id, "
+          "messages.text, sent_ms, stored_ms, state, detail "
+          "FROM message_words JOIN messages ON row=message_words.rowid "
+          "WHERE message_words MATCH ?1 AND conversation NOT IN "
+          "(SELECT account FROM contacts WHERE standing=?3) "
+          "ORDER BY row DESC LIMIT ?2) ORDER BY row"));
+  query->BindText(1, wanted).BindInt(2, limit).BindInt(
+      3, static_cast<int64_t>(Standing::kRequest));
   return Collect(query, ReadMessage);
 }
 

@@ -118,12 +118,18 @@ inline constexpr int kMaxQuarantined = 1'000;
 
 class ClientStore {
  public:
+  static constexpr int64_t kSchemaVersion = 7;
+
   // Opens or creates `folder`/messages.db. `vfs` as in `sqlite::Database`.
   //   UNAUTHENTICATED      the key does not open it
   //   FAILED_PRECONDITION  written by a newer version of the program
   static absl::StatusOr<std::unique_ptr<ClientStore>> Open(
       const std::string& folder, const DatabaseKey& key,
       const std::string& vfs = "");
+
+  // What Open() does to a database of an older version, or an empty one; to an
+  // older version in tests only. FAILED_PRECONDITION: it is newer.
+  static absl::Status Migrate(sqlite::Database& database, int64_t to);
 
   absl::Status Transaction(absl::FunctionRef<absl::Status()> body) {
     return database_->Transaction(body);
@@ -163,6 +169,11 @@ class ClientStore {
   // those of requests.
   absl::StatusOr<std::vector<Message>> Messages(
       const std::optional<crypto::AccountId>& conversation, int limit);
+  // Messages with all of the words, or words that begin like them, whatever
+  // their case and accents; none of requests. Oldest first; the newest `limit`
+  // ones. Nothing without a word.
+  absl::StatusOr<std::vector<Message>> Search(absl::string_view words,
+                                              int limit);
   // Incoming messages of contacts after a row, oldest first: what `receive`
   // prints.
   absl::StatusOr<std::vector<Message>> IncomingAfter(int64_t row);
@@ -216,8 +227,6 @@ class ClientStore {
  private:
   explicit ClientStore(std::unique_ptr<sqlite::Database> database)
       : database_(std::move(database)) {}
-
-  absl::Status Migrate();
 
   std::unique_ptr<sqlite::Database> database_;
 };

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
@@ -17,6 +18,7 @@
 #include "crypto/random/testing/seeded_random.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "routing/runtime/sqlite/database.h"
 
 namespace messenger::client {
 namespace {
@@ -214,6 +216,150 @@ TEST_F(ClientStoreTest, AConversationIsDeletedWithAllThatBelongsToIt) {
   EXPECT_EQ(*store_->AddPart(ada, "text", 1, 2, "b", kNow), std::nullopt)
       << "the first half is gone";
   EXPECT_EQ(*store_->AddPart(ben, "text", 1, 2, "b", kNow), "ab");
+}
+
+class OldDatabaseTest : public ::testing::Test {
+ protected:
+  OldDatabaseTest() {
+    std::string pattern = absl::StrCat(::testing::TempDir(), "/oldXXXXXX");
+    folder_ = mkdtemp(pattern.data());
+  }
+  absl::StatusOr<std::unique_ptr<sqlite::Database>> OpenDatabase() {
+    sqlite::Database::Options options;
+    options.key = &key_;
+    return sqlite::Database::Open(absl::StrCat(folder_, "/messages.db"),
+                                  options);
+  }
+
+  crypto::SeededRandom random_{3};
+  const DatabaseKey key_ = random_.Secret<32>();
+  std::string folder_;
+};
+
+class MigrationTest : public OldDatabaseTest,
+                      public ::testing::WithParamInterface<int> {};
+
+TEST_P(MigrationTest, KeepsWhatIsThere) {
+  const AccountId ada = crypto::AccountKeys::Generate(random_).id();
+  const std::string hex = absl::BytesToHexString(ada.bytes());
+  {
+    const auto database = OpenDatabase();
+    ASSERT_THAT(database, IsOk());
+    ASSERT_THAT(ClientStore::Migrate(**database, GetParam()), IsOk());
+    // In the columns of the first version.
+    ASSERT_THAT(
+        (*database)->Exec(
+            absl::StrCat("INSERT INTO contacts(account, name, added_ms, "
+                         "outgoing_mailbox, incoming_mailbox, identity_record) "
+                         "VALUES(x'",
+                         hex,
+                         "', 'Ada', 5, x'01', x'02', x'03');"
+                         "INSERT INTO messages(conversation, outgoing, "
+                         "message_id, text, sent_ms, stored_ms, state, detail) "
+                         "VALUES(x'",
+                         hex,
+                         "', 0, x'04', 'old news', 6, 7, 4, "
+                         "'');"
+                         "INSERT INTO cursors(mailbox, namespace, node, "
+                         "incarnation, sequence) "
+                         "VALUES(x'05', 10, x'06', 8, 9);")
+                .c_str()),
+        IsOk());
+  }
+  const auto store = ClientStore::Open(folder_, key_);
+  ASSERT_THAT(store, IsOk());
+  const std::optional<Contact> contact = *(*store)->FindContact(ada);
+  ASSERT_TRUE(contact.has_value());
+  EXPECT_EQ(contact->name, "Ada");
+  EXPECT_EQ(contact->standing, Standing::kContact);
+  EXPECT_FALSE(contact->verified.has_value());
+  EXPECT_FALSE(contact->devices_changed);
+  EXPECT_EQ((*store)->IncomingAfter(0)->size(), 1u);
+  EXPECT_EQ((*store)->Search("news", 10)->size(), 1u);
+  const auto cursors = (*store)->Cursors("\x05", 10);
+  ASSERT_EQ(cursors->size(), 1u);
+  EXPECT_EQ((*cursors)[0].sequence, 9u);
+  EXPECT_EQ((*cursors)[0].challenge, 0u);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Versions, MigrationTest,
+    ::testing::Range(1, static_cast<int>(ClientStore::kSchemaVersion) + 1));
+
+TEST_F(OldDatabaseTest, ANewerOneIsLeftAlone) {
+  {
+    const auto database = OpenDatabase();
+    ASSERT_THAT(database, IsOk());
+    ASSERT_THAT((*database)->SetUserVersion(ClientStore::kSchemaVersion + 1),
+                IsOk());
+  }
+  EXPECT_THAT(ClientStore::Open(folder_, key_),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+}
+
+class SearchTest : public ClientStoreTest {
+ protected:
+  void Add(const AccountId& with, absl::string_view text) {
+    Message message(with);
+    message.message_id = absl::StrCat(++added_);
+    message.text = std::string(text);
+    ASSERT_THAT(store_->AddMessage(message), IsOk());
+  }
+  std::vector<std::string> Found(absl::string_view words, int limit = 100) {
+    const auto messages = store_->Search(words, limit);
+    EXPECT_THAT(messages, IsOk());
+    std::vector<std::string> texts;
+    if (!messages.ok()) return texts;
+    for (const Message& message : *messages) texts.push_back(message.text);
+    return texts;
+  }
+
+  const AccountId ben_ = Account();
+  int added_ = 0;
+};
+
+TEST_F(SearchTest, FindsAllWordsOrTheirBeginningsInWhateverCase) {
+  Add(ben_, "The train to Zürich leaves at nine");
+  Add(ben_, "the other train is late");
+  EXPECT_EQ(Found("train").size(), 2u);
+  EXPECT_THAT(Found("zurich TRAIN"),
+              ElementsAre("The train to Zürich leaves at nine"));
+  EXPECT_THAT(Found("lea"), ElementsAre("The train to Zürich leaves at nine"));
+  EXPECT_THAT(Found("eaves"), IsEmpty());
+  EXPECT_THAT(Found("train aeroplane"), IsEmpty());
+}
+
+TEST_F(SearchTest, GivesTheNewestInOrder) {
+  for (const char* text : {"a one", "a two", "a three"}) Add(ben_, text);
+  EXPECT_THAT(Found("a", 2), ElementsAre("a two", "a three"));
+}
+
+TEST_F(SearchTest, SignsMeanNothing) {
+  Add(ben_, "say \"NEAR\" or row:1");
+  for (const char* words :
+       {"\"", "\"\"", "NEAR(", "text:say", "say OR nothing", "-say", "say*\"",
+        "^say", "{text}: say", "---", "say AND", "(", "\\"}) {
+    EXPECT_THAT(store_->Search(words, 10), IsOk()) << words;
+  }
+  EXPECT_EQ(Found("\"near\" row:1").size(), 1u);
+  EXPECT_THAT(Found("say OR nothing"), IsEmpty());
+  EXPECT_THAT(Found(""), IsEmpty());
+  EXPECT_THAT(Found("  "), IsEmpty());
+}
+
+TEST_F(SearchTest, WhatIsGoneOrOfARequestIsNotFound) {
+  Add(ben_, "secret word");
+  Contact stranger(Account());
+  stranger.standing = Standing::kRequest;
+  ASSERT_THAT(store_->PutContact(stranger), IsOk());
+  Add(stranger.account, "secret offer");
+  EXPECT_THAT(Found("secret"), ElementsAre("secret word"));
+  stranger.standing = Standing::kContact;
+  ASSERT_THAT(store_->PutContact(stranger), IsOk());
+  ASSERT_THAT(store_->MoveIncomingToEnd(stranger.account), IsOk());
+  EXPECT_THAT(Found("secret"), ElementsAre("secret word", "secret offer"));
+  ASSERT_THAT(store_->DeleteConversation(ben_), IsOk());
+  EXPECT_THAT(Found("secret"), ElementsAre("secret offer"));
 }
 
 TEST_F(ClientStoreTest, CursorsAreKeptPerNode) {
