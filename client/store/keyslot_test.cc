@@ -14,9 +14,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "client/store/device_secret.h"
+#include "crypto/aead/committing_aead.h"
 #include "crypto/base/hex.h"
 #include "crypto/base/testing/status_matchers.h"
-#include "crypto/hash/hash.h"
+#include "crypto/kdf/hkdf.h"
+#include "crypto/pwhash/argon2id.h"
 #include "crypto/random/testing/seeded_random.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -27,6 +29,7 @@ namespace messenger::client {
 namespace {
 
 using ::messenger::testing::IsOk;
+using ::messenger::testing::IsOkAndHolds;
 using ::messenger::testing::StatusIs;
 
 constexpr char kPin[] = "1234 abcd";
@@ -244,17 +247,28 @@ TEST_F(KeyslotTest, ACopiedFolderResistsTheRightPinAndCostsNoTry) {
   EXPECT_EQ(State().wrong_pins, 0u);
 }
 
-// Not only the check of the id: a thief would leave that out.
+// What a thief does, who leaves out the check of the id.
 TEST_F(KeyslotTest, TheSealItselfNeedsTheDeviceSecret) {
-  Create(kPin, CheapWithDeviceSecret());
-  std::string file = Copy(0);
-  file[16] = 1;  // The flags: a PIN and no device secret.
-  file.resize(4096 - 32);
-  file += std::string(crypto::Blake2b256("nm1-keyslot", {file}).bytes());
-  SetCopy(0, file);
-  SetCopy(1, file);
-  EXPECT_FALSE(State().has_device_secret);
-  EXPECT_THAT(Try(kPin), StatusIs(absl::StatusCode::kUnauthenticated));
+  const std::string key = Create(kPin, CheapWithDeviceSecret());
+  const std::string file = Copy(0);
+  const std::string header = file.substr(16, 43);
+  const auto salt =
+      crypto::Argon2Salt::FromBytes(absl::string_view(header).substr(9, 16));
+  const auto stretched =
+      crypto::Argon2id(kPin, *salt, kPinCostFloor.passes,
+                       uint64_t{kPinCostFloor.memory_kib} * 1024);
+  const auto opened_with = [&](absl::string_view secret) {
+    const auto prk = crypto::HkdfSha512Extract(
+        "nm/v1/keyslot", {stretched.value().Expose(), secret});
+    return crypto::CommittingOpen(
+        crypto::HkdfSha512Expand<32>(prk.Expose(),
+                                     crypto::KdfLabel::kKeyEncryption, header),
+        header, file.substr(16 + 43, 80));
+  };
+  EXPECT_THAT(opened_with(device_.secrets().begin()->second),
+              IsOkAndHolds(key));
+  EXPECT_FALSE(opened_with("").ok());
+  EXPECT_FALSE(opened_with(std::string(32, '\0')).ok());
 }
 
 TEST_F(KeyslotTest, TheFirstFormatOpensAndANewPinUpgradesIt) {
