@@ -14,9 +14,11 @@
 #include <cstdlib>
 #include <cstring>
 #include <deque>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <set>
+#include <system_error>
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
@@ -35,6 +37,7 @@
 #include "client/messenger/messenger.h"
 #include "client/remote/write_refusal.h"
 #include "client/store/client_store.h"
+#include "client/store/device_secret.h"
 #include "client/store/keyslot.h"
 #include "crypto/base/secure_memory.h"
 #include "crypto/base/status_macros.h"
@@ -66,6 +69,8 @@ usage: session [options] COMMAND
                                          standard input
   account show [--phrase]                id, name and state; also the 13 words
   account pin                            set or change the PIN
+  account pin remove                     go on without a PIN
+  account pin status                     what protects the data
   name [NAME]                            show or set your display name
   contact add ID [NAME]                  give an account id a name
   contact list
@@ -107,6 +112,15 @@ options
   --pin-fd N          read the PIN from file descriptor N; or put it into the
                       file that $SESSION_PIN_FILE names; otherwise it is asked
   --new-pin-fd N      the same for the new PIN of `account pin`
+  --device-secret-file F
+                      where the device secret is, for this account alone and
+                      outside of --data-dir (default:
+                      $SESSION_DEVICE_SECRET_FILE, or a file of its own in
+                      $XDG_STATE_HOME or ~/.local/state)
+  --no-device-secret  with a new PIN: use none; the folder can then be moved to
+                      another device, and the PIN has 8 characters at least
+  --wipe-after N      with a new PIN: after N (4 to 1000) wrong PINs in a row
+                      the data is destroyed; 0: never, as without the option
   --json              print one JSON object (watch: one per line; a line with
                       only "requests" says how many wait)
   --version, --help
@@ -115,12 +129,17 @@ A new account, and each new conversation, registers a mailbox with the storage
 nodes and pays with about a second of computing; it is renewed by itself while
 the program is used. After 30 days without, nobody can leave you messages.
 
-Without a PIN, whoever gets the folder can read it. With one, it takes about
-half a second and 256 MiB to try each guess: six digits last a thief hours,
-ten digits years.
+Without a PIN, whoever gets the folder can read it. A PIN is locked together
+with a device secret that is kept outside of the folder: a copy of the folder
+alone opens for nobody, and for you only with a copy of the secret, too. Whoever
+gets both, or a folder without a device secret, needs half a second and 256 MiB
+for each guess: 8 digits last 10 days on 64 cores, 6 digits hours. After 3 wrong
+PINs the program makes you wait: 5 seconds, twice as long each time, at most an
+hour.
 
-exit status: 0 done, 1 failure, 2 wrong usage or input, 3 PIN wrong or missing,
-4 not found, 5 network out of reach (a text stays queued), 6 disk or database
+exit status: 0 done, 1 failure, 2 wrong usage or input, 3 PIN wrong, missing
+or to be waited for, or the device secret is not there, 4 not found, 5 network
+out of reach (a text stays queued), 6 disk or database
 )";
 
 constexpr size_t kMaxPhraseBytes = 1024;
@@ -176,6 +195,31 @@ std::string Capitalized(absl::string_view words) {
   std::string sentence(words);
   if (!sentence.empty()) sentence[0] = absl::ascii_toupper(sentence[0]);
   return sentence;
+}
+
+Failure DeviceSecretExists() {
+  return {ExitCode::kUsage,
+          "The file for the device secret is there already, perhaps of another "
+          "account; nothing was changed. Say another one with "
+          "--device-secret-file."};
+}
+
+// What a status of the keyslot means to a person.
+Failure PinFailure(const absl::Status& status, const std::string& folder) {
+  const std::string sentence = Capitalized(absl::StrCat(status.message(), "."));
+  switch (PinRefusalOf(status)) {
+    case PinRefusal::kWait:
+    case PinRefusal::kDeviceSecret:
+      return {ExitCode::kPin, sentence};
+    case PinRefusal::kWiped:
+      return {ExitCode::kStorage, sentence};
+    case PinRefusal::kNone:
+      break;
+  }
+  if (absl::IsInvalidArgument(status) || absl::IsUnauthenticated(status)) {
+    return {ExitCode::kPin, sentence};
+  }
+  return StorageFailure(status, folder);
 }
 
 std::string RouteText(const NamedRoute& route) {
@@ -266,6 +310,8 @@ class Run {
   // ------------------------------------------------------------- opening --
   Result ChooseFolder();
   Result LockFolder();
+  Result ChooseDeviceSecret();
+  Result ReadPinPolicy(PinPolicy* policy);
   Result OpenStore();
   Result OpenMessenger();
   Result Connect();
@@ -286,6 +332,7 @@ class Run {
   Result AccountCreate(bool restore);
   Result AccountShow();
   Result AccountPin();
+  Result AccountPinStatus();
   Result Name();
   Result ContactCommand();
   Result RequestsCommand();
@@ -353,6 +400,8 @@ class Run {
   std::string folder_;
   int lock_ = -1;
   std::optional<std::string> pin_;  // that opened the keyslot; wiped at the end
+  // Where one would be; nothing without a home folder.
+  std::optional<FileDeviceSecret> device_secret_;
   std::string last_note_;
   bool quiet_ = false;    // the messenger's and the connection's progress
   bool stopped_ = false;  // by a signal
@@ -439,18 +488,76 @@ Run::Result Run::LockFolder() {
                               "; end it (perhaps a `watch`) and try again.")};
 }
 
+Run::Result Run::ChooseDeviceSecret() {
+  std::string place = arguments_.option("device-secret-file");
+  if (place.empty()) {
+    const char* variable = getenv("SESSION_DEVICE_SECRET_FILE");
+    if (variable != nullptr) place = variable;
+  }
+  if (!place.empty()) {
+    device_secret_ = FileDeviceSecret::AtPath(place);
+  } else {
+    const char* state = getenv("XDG_STATE_HOME");
+    const char* home = getenv("HOME");
+    if (state != nullptr && state[0] == '/') {
+      place = state;
+    } else if (home != nullptr && home[0] != '\0') {
+      place = absl::StrCat(home, "/.local/state");
+    } else {
+      return std::nullopt;
+    }
+    absl::StrAppend(&place, "/session/device-secrets");
+    device_secret_ = FileDeviceSecret::InFolder(place);
+  }
+  std::error_code error;  // What cannot be resolved is compared as it stands.
+  const std::string real_place =
+      std::filesystem::weakly_canonical(place, error).string();
+  const std::string real_folder =
+      std::filesystem::weakly_canonical(folder_, error).string();
+  if (absl::StartsWith(real_place, absl::StrCat(real_folder, "/"))) {
+    return Failure{ExitCode::kUsage,
+                   absl::StrCat("The device secret would be in ", folder_,
+                                ", and be copied with it: say another place "
+                                "with --device-secret-file.")};
+  }
+  return std::nullopt;
+}
+
+Run::Result Run::ReadPinPolicy(PinPolicy* policy) {
+  policy->use_device_secret =
+      device_secret_.has_value() && !arguments_.has("no-device-secret");
+  if (!arguments_.has("wipe-after")) return std::nullopt;
+  uint32_t number = 0;
+  if (!absl::SimpleAtoi(arguments_.option("wipe-after"), &number) ||
+      number > kMaxWipeAfter || (number != 0 && number < kMinWipeAfter)) {
+    return Failure{ExitCode::kUsage,
+                   absl::StrCat("The option --wipe-after takes a number from ",
+                                kMinWipeAfter, " to ", kMaxWipeAfter,
+                                ", or 0 for never.")};
+  }
+  policy->wipe_after = static_cast<uint16_t>(number);
+  return std::nullopt;
+}
+
 Run::Result Run::OpenStore() {
   if (store_ != nullptr) return std::nullopt;
-  const absl::StatusOr<bool> needs_pin = KeyslotNeedsPin(folder_);
-  if (absl::IsNotFound(needs_pin.status())) {
+  const absl::StatusOr<KeyslotState> state = ReadKeyslotState(folder_);
+  if (absl::IsNotFound(state.status())) {
     return Failure{ExitCode::kNotFound,
                    absl::StrCat("There is no account in ", folder_,
                                 ". Make one with `session account create`, or "
                                 "restore one with `session account restore`.")};
   }
-  if (!needs_pin.ok()) return StorageFailure(needs_pin.status(), folder_);
+  const bool wiped = PinRefusalOf(state.status()) == PinRefusal::kWiped;
+  if (!state.ok() && !wiped) return StorageFailure(state.status(), folder_);
   if (Result failure = LockFolder()) return failure;
-  if (*needs_pin) {
+  if (Result failure = ChooseDeviceSecret()) return failure;
+  DeviceSecret* const device_secret =
+      device_secret_ ? &*device_secret_ : nullptr;
+  if (!wiped && state->has_pin) {
+    // Before anybody types in vain.
+    const absl::Status wait = CheckPinWait(folder_, environment_.clock);
+    if (!wait.ok()) return PinFailure(wait, folder_);
     absl::StatusOr<std::string> read =
         ReadPin(arguments_, "pin-fd", "SESSION_PIN_FILE", "PIN: ");
     if (!read.ok()) {
@@ -465,12 +572,11 @@ Run::Result Run::OpenStore() {
     }
     pin_ = *std::move(read);
   }
+  // Also what was destroyed: this goes on where a crash stopped the wiping.
   const absl::StatusOr<DatabaseKey> key = OpenKeyslot(
-      folder_, pin_ ? std::optional<absl::string_view>(*pin_) : std::nullopt);
-  if (absl::IsUnauthenticated(key.status())) {
-    return Failure{ExitCode::kPin, "The PIN is wrong."};
-  }
-  if (!key.ok()) return StorageFailure(key.status(), folder_);
+      folder_, pin_ ? std::optional<absl::string_view>(*pin_) : std::nullopt,
+      device_secret, environment_.clock);
+  if (!key.ok()) return PinFailure(key.status(), folder_);
   absl::StatusOr<std::unique_ptr<ClientStore>> store =
       ClientStore::Open(folder_, *key);
   if (absl::IsFailedPrecondition(store.status())) {
@@ -716,6 +822,9 @@ Run::Result Run::AccountCreate(bool restore) {
                                 " cannot be made: ", strerror(errno), ".")};
   }
   if (Result failure = LockFolder()) return failure;
+  if (Result failure = ChooseDeviceSecret()) return failure;
+  PinPolicy policy;
+  if (Result failure = ReadPinPolicy(&policy)) return failure;
   std::optional<std::string> pin;
   absl::Cleanup wipe = [&pin] {
     if (pin) crypto::SecureWipe(*pin);
@@ -732,17 +841,17 @@ Run::Result Run::AccountCreate(bool restore) {
   }
   const absl::StatusOr<DatabaseKey> key = CreateKeyslot(
       folder_, pin ? std::optional<absl::string_view>(*pin) : std::nullopt,
-      PinCost(), environment_.random);
+      policy, device_secret_ ? &*device_secret_ : nullptr, environment_.random);
+  if (absl::IsAlreadyExists(key.status()) &&
+      absl::IsNotFound(ReadKeyslotState(folder_).status())) {
+    return DeviceSecretExists();
+  }
   if (absl::IsAlreadyExists(key.status())) {
     return Failure{ExitCode::kUsage,
                    absl::StrCat("There is an account in ", folder_,
                                 " already; nothing was changed.")};
   }
-  if (absl::IsInvalidArgument(key.status())) {
-    return Failure{ExitCode::kPin,
-                   Capitalized(absl::StrCat(key.status().message(), "."))};
-  }
-  if (!key.ok()) return StorageFailure(key.status(), folder_);
+  if (!key.ok()) return PinFailure(key.status(), folder_);
   absl::StatusOr<std::unique_ptr<ClientStore>> store =
       ClientStore::Open(folder_, *key);
   if (!store.ok()) return StorageFailure(store.status(), folder_);
@@ -816,29 +925,75 @@ Run::Result Run::AccountShow() {
 }
 
 Run::Result Run::AccountPin() {
-  if (Result failure = OpenStore()) return failure;
-  std::string new_pin;
-  absl::Cleanup wipe = [&new_pin] { crypto::SecureWipe(new_pin); };
-  absl::StatusOr<std::string> read = ReadNewPin(arguments_, "new-pin-fd", "");
-  if (!read.ok()) {
-    return Failure{ExitCode::kPin,
-                   Capitalized(absl::StrCat(read.status().message(), "."))};
+  const std::string what = arguments_.word(2);
+  if (what == "status") return AccountPinStatus();
+  if (!what.empty() && what != "remove") {
+    return Failure{ExitCode::kUsage,
+                   "Say what to do with the PIN: nothing more to set or change "
+                   "it, remove or status."};
   }
-  new_pin = *std::move(read);
+  const bool remove = what == "remove";
+  if (Result failure = OpenStore()) return failure;
+  PinPolicy policy;
+  if (Result failure = ReadPinPolicy(&policy)) return failure;
+  std::optional<std::string> new_pin;
+  absl::Cleanup wipe = [&new_pin] {
+    if (new_pin) crypto::SecureWipe(*new_pin);
+  };
+  if (!remove) {
+    absl::StatusOr<std::string> read = ReadNewPin(arguments_, "new-pin-fd", "");
+    if (!read.ok()) {
+      return Failure{ExitCode::kPin,
+                     Capitalized(absl::StrCat(read.status().message(), "."))};
+    }
+    new_pin = *std::move(read);
+  }
   const absl::Status changed = ChangeKeyslotPin(
       folder_, pin_ ? std::optional<absl::string_view>(*pin_) : std::nullopt,
-      new_pin, PinCost(), environment_.random);
-  if (absl::IsInvalidArgument(changed) || absl::IsUnauthenticated(changed)) {
-    return Failure{ExitCode::kPin,
-                   Capitalized(absl::StrCat(changed.message(), "."))};
-  }
-  if (!changed.ok()) return StorageFailure(changed, folder_);
+      new_pin ? std::optional<absl::string_view>(*new_pin) : std::nullopt,
+      policy, device_secret_ ? &*device_secret_ : nullptr, environment_.clock,
+      environment_.random);
+  if (absl::IsAlreadyExists(changed)) return DeviceSecretExists();
+  if (!changed.ok()) return PinFailure(changed, folder_);
   if (json_) {
     JsonWriter json;
-    Print(std::move(json.BeginObject().Key("pin").Bool(true).EndObject()));
+    Print(std::move(json.BeginObject().Key("pin").Bool(!remove).EndObject()));
   } else {
-    Print("The new PIN is in force.");
+    Print(remove ? "The PIN is gone: whoever gets the folder can read it."
+                 : "The new PIN is in force.");
   }
+  return std::nullopt;
+}
+
+// Without the PIN: nothing of this is secret.
+Run::Result Run::AccountPinStatus() {
+  const absl::StatusOr<KeyslotState> state = ReadKeyslotState(folder_);
+  if (absl::IsNotFound(state.status())) {
+    return Failure{ExitCode::kNotFound,
+                   absl::StrCat("There is no account in ", folder_, ".")};
+  }
+  if (!state.ok()) return PinFailure(state.status(), folder_);
+  if (json_) {
+    JsonWriter json;
+    json.BeginObject().Key("pin").Bool(state->has_pin);
+    json.Key("device_secret").Bool(state->has_device_secret);
+    json.Key("wrong_pins").Int(state->wrong_pins);
+    json.Key("wipe_after").Int(state->wipe_after);
+    Print(std::move(json.EndObject()));
+    return std::nullopt;
+  }
+  if (!state->has_pin) {
+    Print("PIN: none, whoever gets the folder can read it");
+    return std::nullopt;
+  }
+  Print("PIN: set");
+  Print(state->has_device_secret
+            ? "Device secret: used, a copy of the folder alone does not open"
+            : "Device secret: none; `account pin` sets a PIN with one");
+  Print(absl::StrCat("Wrong PINs in a row: ", state->wrong_pins));
+  Print(state->wipe_after == 0
+            ? std::string("Destroyed after wrong PINs: never")
+            : absl::StrCat("Destroyed after wrong PINs: ", state->wipe_after));
   return std::nullopt;
 }
 

@@ -1,13 +1,16 @@
 """Bad input to every command of `session`: one clear sentence, an exit status
 that means something, and nothing lost."""
 
+import hashlib
 import json
 import os
 import pty
 import re
 import signal
+import struct
 import subprocess
 import termios
+import time
 import unittest
 
 import network
@@ -169,13 +172,72 @@ class BadInputTest(unittest.TestCase):
                 file.write(pin + "\n")
             return self.offline(*words, environment=environment, name="pinned")
 
-        self.fails(with_pin("123", "account", "create", "--pin"), PIN, "4")
+        self.fails(with_pin("12345", "account", "create", "--pin"), PIN, "6")
+        self.fails(with_pin("482916", "account", "create", "--pin",
+                            "--no-device-secret"), PIN, "8")
+        self.fails(with_pin("482916", "account", "create", "--wipe-after",
+                            "1"), USAGE, "--wipe-after")
         made = with_pin("482916", "account", "create", "--pin")
         self.assertEqual(made.code, 0, made)
         self.fails(with_pin("482917", "account", "show"), PIN, "wrong")
         self.fails(self.offline("account", "show", name="pinned"), PIN,
                    "--pin-fd")
         self.assertEqual(with_pin("482916", "account", "show").code, 0)
+        # A folder that was copied to another device.
+        environment["HOME"] = os.path.join(folder, "another-home")
+        self.fails(with_pin("482916", "account", "show"), PIN, "device secret")
+
+    def test_wrong_pins_wait_and_at_last_destroy(self):
+        folder = self.network.folder
+        pin_file = os.path.join(folder, "counted-pin")
+        secret = os.path.join(folder, "counted-secret")
+        environment = dict(self.ada.environment(), SESSION_PIN_FILE=pin_file,
+                           SESSION_DEVICE_SECRET_FILE=secret)
+
+        def with_pin(pin, *words):
+            with open(pin_file, "w") as file:
+                file.write(pin + "\n")
+            return self.offline(*words, environment=environment,
+                                name="counted")
+
+        def count(wrong_pins, milliseconds):
+            """What a person would need hours for (client/SPEC.md, 7)."""
+            for copy in "01":
+                path = os.path.join(folder, "client-counted",
+                                    "keyslot." + copy)
+                with open(path, "rb") as file:
+                    content = file.read()[:-32]
+                tries = struct.pack(">IQ", wrong_pins, milliseconds)
+                content = content[:139] + tries + content[139 + len(tries):]
+                with open(path, "wb") as file:
+                    file.write(content + hashlib.blake2b(
+                        content, digest_size=32,
+                        person=b"nm1-keyslot").digest())
+
+        made = with_pin("482916", "account", "create", "--wipe-after", "4")
+        self.assertEqual(made.code, 0, made)
+        self.fails(with_pin("482917", "account", "show"), PIN, "wrong")
+        status = self.offline("account", "pin", "status", name="counted")
+        self.assertIn("in a row: 1", status.out)
+        count(20, int(time.time() * 1000))
+        self.fails(with_pin("482916", "account", "show"), PIN, "Wait")
+        count(3, 0)
+        self.assertTrue(os.path.exists(secret))
+        self.fails(with_pin("482917", "account", "show"), STORAGE, "destroyed")
+        self.assertFalse(os.path.exists(secret))
+        self.fails(with_pin("482916", "account", "show"), STORAGE, "destroyed")
+
+    def test_a_pin_can_be_removed(self):
+        pin_file = os.path.join(self.network.folder, "removed-pin")
+        with open(pin_file, "w") as file:
+            file.write("482916\n")
+        environment = dict(self.ada.environment(), SESSION_PIN_FILE=pin_file)
+        for words in (("create",), ("pin", "remove")):
+            done = self.offline("account", *words, environment=environment,
+                                name="removed")
+            self.assertEqual(done.code, 0, done)
+        self.assertEqual(self.offline("account", "show", name="removed").code,
+                         0)
 
     def test_a_pin_is_asked_for_once_to_change_it(self):
         def pipe(pin):

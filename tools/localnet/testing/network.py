@@ -78,6 +78,7 @@ class Client:
         environment = dict(os.environ)
         environment["SESSION_NETWORK_FILE"] = self.network.client_file
         environment["HOME"] = self.network.folder
+        environment.pop("XDG_STATE_HOME", None)
         return environment
 
     def run(self, *words, stdin=b"", environment=None, **options):
