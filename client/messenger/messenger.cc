@@ -1259,17 +1259,13 @@ absl::StatusOr<IdentityRecord> Messenger::CheckPeerIdentity(
 
 absl::Status Messenger::PinIdentity(Contact& contact,
                                     const IdentityRecord& record) {
-  if (!contact.identity_record.empty()) {
+  const bool changed = !contact.identity_record.empty();
+  if (changed) {
     absl::StatusOr<IdentityRecord> pinned =
         IdentityRecord::Verify(contact.identity_record);
     if (!pinned.ok()) return absl::DataLossError("a contact is damaged");
     RETURN_IF_ERROR(CheckIdentitySuccession(*pinned, record));
     if (*pinned == record) return absl::OkStatus();
-  }
-  const bool changed = !contact.identity_record.empty();
-  if (changed) {
-    const absl::StatusOr<IdentityRecord> pinned =
-        IdentityRecord::Verify(contact.identity_record);
     contact.devices_changed |= !SameDevices(*pinned, record);
   }
   contact.identity_record = record.bytes();
