@@ -261,6 +261,15 @@ absl::StatusOr<Contact> Messenger::ContactFor(const AccountId& peer,
   return fresh;
 }
 
+absl::StatusOr<Contact> Messenger::UnblockedContact(const AccountId& peer) {
+  ASSIGN_OR_RETURN(Contact contact, ContactFor(peer));
+  if (contact.standing == Standing::kBlocked) {
+    return absl::FailedPreconditionError(
+        "you have blocked this account; unblock it first");
+  }
+  return contact;
+}
+
 absl::Status Messenger::AddContact(const AccountId& account,
                                    absl::string_view name) {
   RETURN_IF_ERROR(CheckProfileName(name));
@@ -268,10 +277,7 @@ absl::Status Messenger::AddContact(const AccountId& account,
     return absl::InvalidArgumentError("that is your own account id");
   }
   return env_.store.Transaction([&]() -> absl::Status {
-    ASSIGN_OR_RETURN(Contact contact, ContactFor(account));
-    if (contact.standing == Standing::kBlocked) {
-      return absl::FailedPreconditionError("you have blocked this account");
-    }
+    ASSIGN_OR_RETURN(Contact contact, UnblockedContact(account));
     contact.name = std::string(name);
     return MakeContact(contact);
   });
@@ -309,10 +315,7 @@ absl::StatusOr<int64_t> Messenger::Queue(const AccountId& to,
   message.sent = message.stored = now;
   message.state = MessageState::kQueued;
   RETURN_IF_ERROR(env_.store.Transaction([&]() -> absl::Status {
-    ASSIGN_OR_RETURN(Contact contact, ContactFor(to));
-    if (contact.standing == Standing::kBlocked) {
-      return absl::FailedPreconditionError("you have blocked this account");
-    }
+    ASSIGN_OR_RETURN(Contact contact, UnblockedContact(to));
     RETURN_IF_ERROR(MakeContact(contact));
     ASSIGN_OR_RETURN(message.row, env_.store.AddMessage(message));
     for (TextPart& part : SplitText(text)) {
@@ -495,11 +498,16 @@ absl::Status Messenger::EndOldRequests() {
   return absl::OkStatus();
 }
 
-absl::Status Messenger::CountRequests(ReceiveRun& run) {
-  ASSIGN_OR_RETURN(const std::vector<MessageRequest> requests, Requests());
-  for (const MessageRequest& request : requests) {
-    ++run.report.requests;
-    if (request.arrived >= run.started) ++run.report.new_requests;
+absl::Status Messenger::ReportContacts(ReceiveRun& run) {
+  ASSIGN_OR_RETURN(const std::vector<Contact> contacts, env_.store.Contacts());
+  for (const Contact& contact : contacts) {
+    if (contact.standing == Standing::kRequest) {
+      ++run.report.requests;
+      if (contact.standing_since >= run.started) ++run.report.new_requests;
+    } else if (contact.standing == Standing::kContact &&
+               contact.devices_changed) {
+      run.report.changed_devices.push_back(contact.account);
+    }
   }
   return absl::OkStatus();
 }
@@ -553,16 +561,6 @@ absl::Status Messenger::CheckVerified(const AccountId& peer) {
   return absl::FailedPreconditionError(
       "you have verified this contact, and it has changed its devices since; "
       "ask them by another way, compare safety numbers, and verify them again");
-}
-
-absl::Status Messenger::ReportChangedDevices(ReceiveRun& run) {
-  ASSIGN_OR_RETURN(const std::vector<Contact> contacts, env_.store.Contacts());
-  for (const Contact& contact : contacts) {
-    if (contact.standing == Standing::kContact && contact.devices_changed) {
-      run.report.changed_devices.push_back(contact.account);
-    }
-  }
-  return absl::OkStatus();
 }
 
 absl::Status Messenger::ConfirmDevices(const std::vector<AccountId>& told) {
@@ -1795,8 +1793,7 @@ absl::Status Messenger::ReportNew(ReceiveRun& run) {
   // it.
   ASSIGN_OR_RETURN(run.report.messages,
                    env_.store.IncomingAfter(run.shown_row));
-  RETURN_IF_ERROR(CountRequests(run));
-  RETURN_IF_ERROR(ReportChangedDevices(run));
+  RETURN_IF_ERROR(ReportContacts(run));
   return env_.confirms_shown ? absl::OkStatus()
                              : ConfirmShown(run.report.messages);
 }

@@ -300,14 +300,16 @@ class Messenger final {
   // `standing` is that of an account never heard of.
   absl::StatusOr<Contact> ContactFor(const crypto::AccountId& peer,
                                      Standing standing = Standing::kContact);
+  // The same; FAILED_PRECONDITION for one that is blocked.
+  absl::StatusOr<Contact> UnblockedContact(const crypto::AccountId& peer);
   // Inside a transaction.
   absl::Status MakeContact(Contact& contact);
   absl::Status QueueGreeting(const Contact& contact);
   absl::Status ForgetRequest(const Contact& contact);
   absl::Status MakeRoomForRequest();
   absl::Status EndOldRequests();
-  absl::Status CountRequests(ReceiveRun& run);
-  absl::Status ReportChangedDevices(ReceiveRun& run);
+  // Requests, and contacts with other devices.
+  absl::Status ReportContacts(ReceiveRun& run);
   // FAILED_PRECONDITION while a verified contact has other devices.
   absl::Status CheckVerified(const crypto::AccountId& peer);
   absl::Status ReadShownRow(ReceiveRun& run);
