@@ -84,6 +84,12 @@ absl::Status OfTheMessage(const absl::Status& status) {
              : status;
 }
 
+// The store's times are whole milliseconds; a start that is not would lie after
+// what is stored within its own.
+absl::Time WholeMilliseconds(absl::Time time) {
+  return absl::FromUnixMillis(absl::ToUnixMillis(time));
+}
+
 absl::Duration RetryDelay(int attempts) {
   const int doublings = std::min(std::max(attempts - 1, 0), kMaxRetryDoublings);
   return std::min(kFirstRetry * (1 << doublings), kLongestRetry);
@@ -1495,7 +1501,7 @@ absl::StatusOr<ReceiveReport> Messenger::TakePushed(
     const OwnMailbox& mailbox, const Retrieved& retrieved) {
   ReceiveRun run;
   run.boxes.push_back(mailbox);
-  run.started = env_.clock.Now();
+  run.started = WholeMilliseconds(env_.clock.Now());
   RETURN_IF_ERROR(ReadShownRow(run));
   RETURN_IF_ERROR(StoreRetrieved(run, 0, retrieved));
   RETURN_IF_ERROR(ReportNew(run));
@@ -1509,7 +1515,7 @@ void Messenger::Receive(MailDone<ReceiveReport> done) {
   }
   auto run = std::make_shared<ReceiveRun>();
   run->done = std::move(done);
-  run->started = env_.clock.Now();
+  run->started = WholeMilliseconds(env_.clock.Now());
   run->report.complete = true;
 
   absl::StatusOr<std::vector<OwnMailbox>> boxes = Mailboxes();

@@ -791,6 +791,12 @@ TEST_F(RequestTest, AStrangersTextsWaitToBeAccepted) {
   EXPECT_THAT(ben_.Receive(), ElementsAre("three"));
 }
 
+TEST_F(RequestTest, ARequestIsNewAlsoWithinTheMillisecondOfItsReading) {
+  ada_.Say(ben_, "hello");
+  clock_.Advance(absl::Microseconds(700));
+  EXPECT_EQ(ben_.ReceiveReported()->new_requests, 1);
+}
+
 TEST_F(RequestTest, NothingLeavesBeforeARequestIsAccepted) {
   ada_.Say(ben_, "hello");
   const size_t before = Stored();

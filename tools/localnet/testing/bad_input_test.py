@@ -273,6 +273,7 @@ class BadInputTest(unittest.TestCase):
             os.execve(client.arguments()[0], client.arguments(*words),
                       client.environment())
         shown = b""
+        limit = network.at_limit(lambda: os.kill(pid, signal.SIGKILL))
         try:
             for prompt, answer in answers:
                 while prompt not in shown:
@@ -285,6 +286,7 @@ class BadInputTest(unittest.TestCase):
             pass
         echoes = termios.tcgetattr(terminal)[3] & termios.ECHO
         os.close(terminal)
+        limit.cancel()
         _, status = os.waitpid(pid, 0)
         return os.waitstatus_to_exitcode(status), shown, echoes
 

@@ -16,6 +16,7 @@ import shutil
 import struct
 import subprocess
 import tempfile
+import threading
 import time
 
 COMMAND_LIMIT_SECONDS = 120
@@ -28,6 +29,15 @@ def binary(path):
         return os.path.realpath(
             os.path.join(root, os.environ["TEST_WORKSPACE"], path))
     return os.path.join(os.environ["SESSION_BINARIES"], path)
+
+
+def at_limit(end):
+    """Calls `end` when what has just begun goes on beyond the limit: who reads
+    from it then sees its end instead of waiting for ever."""
+    timer = threading.Timer(COMMAND_LIMIT_SECONDS, end)
+    timer.daemon = True
+    timer.start()
+    return timer
 
 
 class Result:
@@ -89,10 +99,12 @@ class Client:
 
     def start(self, *words):
         """Runs in the background."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             self.arguments(*words), stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env=self.environment())
+        at_limit(process.kill)
+        return process
 
     def good(self, *words, stdin=b""):
         result = self.run("--json", *words, stdin=stdin)
