@@ -1,8 +1,10 @@
 #include "client/messenger/content.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "client/proto/content.pb.h"
 
@@ -43,6 +45,150 @@ size_t CharacterLength(absl::string_view text) {
   return length;
 }
 
+bool IsId(absl::string_view bytes) { return bytes.size() == kMessageIdBytes; }
+
+bool HasControlCharacter(absl::string_view text) {
+  for (const char c : text) {
+    if (static_cast<uint8_t>(c) < 0x20 || c == 0x7f) return true;
+  }
+  return false;
+}
+
+void Write(const Target& target, v1::Target* proto) {
+  proto->set_message_id(target.message_id);
+  proto->set_of_reader(target.of_reader);
+}
+
+std::optional<Target> Read(const v1::Target& proto) {
+  if (!IsId(proto.message_id())) return std::nullopt;
+  return Target{proto.message_id(), proto.of_reader()};
+}
+
+// One overload for each body; INVALID_ARGUMENT names what is malformed.
+void Write(std::monostate, v1::Content& proto) { proto.mutable_ack(); }
+
+void Write(const TextPart& text, v1::Content& proto) {
+  v1::Text& out = *proto.mutable_text();
+  out.set_text(text.text);
+  out.set_part(static_cast<uint32_t>(text.part));
+  out.set_parts(static_cast<uint32_t>(text.parts));
+  if (text.reply_to) Write(*text.reply_to, out.mutable_reply_to());
+  out.set_replaces(text.replaces);
+  out.set_timer_seconds(
+      static_cast<uint32_t>(absl::ToInt64Seconds(text.timer)));
+}
+
+absl::StatusOr<TextPart> Read(const v1::Text& proto) {
+  const absl::Status malformed = absl::InvalidArgumentError("content: text");
+  if (proto.text().empty() || proto.text().size() > kMaxPartBytes ||
+      !IsValidUtf8(proto.text()) || proto.parts() < 1 ||
+      proto.parts() > static_cast<uint32_t>(kMaxParts) ||
+      proto.part() >= proto.parts()) {
+    return malformed;
+  }
+  TextPart text;
+  text.text = proto.text();
+  text.part = static_cast<int>(proto.part());
+  text.parts = static_cast<int>(proto.parts());
+  if (proto.has_reply_to()) {
+    text.reply_to = Read(proto.reply_to());
+    if (!text.reply_to) return malformed;
+  }
+  if (!proto.replaces().empty() && !IsId(proto.replaces())) return malformed;
+  text.replaces = proto.replaces();
+  text.timer = absl::Seconds(proto.timer_seconds());
+  if (!CheckTimer(text.timer).ok()) return malformed;
+  return text;
+}
+
+void Write(const Reaction& reaction, v1::Content& proto) {
+  Write(reaction.target, proto.mutable_reaction()->mutable_target());
+  proto.mutable_reaction()->set_emoji(reaction.emoji);
+}
+
+absl::StatusOr<Reaction> Read(const v1::Reaction& proto) {
+  const std::optional<Target> target = Read(proto.target());
+  if (!target || !CheckReaction(proto.emoji()).ok()) {
+    return absl::InvalidArgumentError("content: reaction");
+  }
+  return Reaction{*target, proto.emoji()};
+}
+
+void Write(const Unsend& unsend, v1::Content& proto) {
+  proto.mutable_unsend()->set_message_id(unsend.message_id);
+}
+
+absl::StatusOr<Unsend> Read(const v1::Unsend& proto) {
+  if (!IsId(proto.message_id())) {
+    return absl::InvalidArgumentError("content: unsend");
+  }
+  return Unsend{proto.message_id()};
+}
+
+void Write(const Receipts& receipts, v1::Content& proto) {
+  proto.mutable_receipts();
+  for (const std::string& id : receipts.delivered) {
+    proto.mutable_receipts()->add_delivered(id);
+  }
+  for (const std::string& id : receipts.read) {
+    proto.mutable_receipts()->add_read(id);
+  }
+}
+
+absl::StatusOr<Receipts> Read(const v1::Receipts& proto) {
+  Receipts receipts{{proto.delivered().begin(), proto.delivered().end()},
+                    {proto.read().begin(), proto.read().end()}};
+  const size_t count = receipts.delivered.size() + receipts.read.size();
+  if (count == 0 || count > kMaxReceipts ||
+      !std::all_of(receipts.delivered.begin(), receipts.delivered.end(),
+                   IsId) ||
+      !std::all_of(receipts.read.begin(), receipts.read.end(), IsId)) {
+    return absl::InvalidArgumentError("content: receipts");
+  }
+  return receipts;
+}
+
+void Write(const Timer& timer, v1::Content& proto) {
+  proto.mutable_timer()->set_seconds(
+      static_cast<uint32_t>(absl::ToInt64Seconds(timer.time)));
+  proto.mutable_timer()->set_revision(timer.revision);
+}
+
+absl::StatusOr<Timer> Read(const v1::Timer& proto) {
+  const Timer timer{absl::Seconds(proto.seconds()), proto.revision()};
+  if (!CheckTimer(timer.time).ok() || timer.revision == 0) {
+    return absl::InvalidArgumentError("content: timer");
+  }
+  return timer;
+}
+
+template <typename Proto>
+absl::Status ReadInto(const Proto& proto, ContentBody& body) {
+  auto read = Read(proto);
+  if (!read.ok()) return read.status();
+  body = *std::move(read);
+  return absl::OkStatus();
+}
+
+absl::Status ReadBody(const v1::Content& proto, Content& content) {
+  switch (proto.body_case()) {
+    case v1::Content::kText:
+      return ReadInto(proto.text(), content.body);
+    case v1::Content::kReaction:
+      return ReadInto(proto.reaction(), content.body);
+    case v1::Content::kUnsend:
+      return ReadInto(proto.unsend(), content.body);
+    case v1::Content::kReceipts:
+      return ReadInto(proto.receipts(), content.body);
+    case v1::Content::kTimer:
+      return ReadInto(proto.timer(), content.body);
+    case v1::Content::kAck:
+    case v1::Content::BODY_NOT_SET:
+      return absl::OkStatus();
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 bool IsValidUtf8(absl::string_view text) {
@@ -76,13 +222,30 @@ absl::Status CheckProfileName(absl::string_view name) {
   if (!IsValidUtf8(name)) {
     return absl::InvalidArgumentError("the name is not UTF-8");
   }
-  for (const char c : name) {
-    if (static_cast<uint8_t>(c) < 0x20 || c == 0x7f) {
-      return absl::InvalidArgumentError(
-          "the name contains a control character");
-    }
+  if (HasControlCharacter(name)) {
+    return absl::InvalidArgumentError("the name contains a control character");
   }
   return absl::OkStatus();
+}
+
+absl::Status CheckReaction(absl::string_view emoji) {
+  if (emoji.size() > kMaxReactionBytes || !IsValidUtf8(emoji) ||
+      HasControlCharacter(emoji) || absl::StrContains(emoji, ' ')) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a reaction is one emoji or a few letters: at most ",
+                     kMaxReactionBytes, " bytes without spaces"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckTimer(absl::Duration time) {
+  if (time == absl::ZeroDuration() ||
+      (time >= kShortestTimer && time <= kLongestTimer &&
+       time == absl::Trunc(time, absl::Seconds(1)))) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      "messages can vanish after 5 seconds to 28 days");
 }
 
 std::vector<TextPart> SplitText(absl::string_view text, size_t part_bytes) {
@@ -92,7 +255,7 @@ std::vector<TextPart> SplitText(absl::string_view text, size_t part_bytes) {
     if (length < text.size()) {
       while (IsContinuation(text[length])) --length;
     }
-    parts.push_back({std::string(text.substr(0, length)), 0, 0});
+    parts.emplace_back().text = std::string(text.substr(0, length));
     text.remove_prefix(length);
   }
   for (size_t i = 0; i < parts.size(); ++i) {
@@ -113,13 +276,7 @@ std::string EncodeContent(const Content& content) {
         content.mailbox_offer.substr(kKeyBytes));
   }
   proto.set_profile_name(content.profile_name);
-  if (content.text) {
-    proto.mutable_text()->set_text(content.text->text);
-    proto.mutable_text()->set_part(content.text->part);
-    proto.mutable_text()->set_parts(content.text->parts);
-  } else {
-    proto.mutable_ack();
-  }
+  std::visit([&proto](const auto& body) { Write(body, proto); }, content.body);
   return proto.SerializeAsString();
 }
 
@@ -149,17 +306,8 @@ absl::StatusOr<Content> DecodeContent(absl::string_view bytes) {
   if (!CheckProfileName(content.profile_name).ok()) {
     return absl::InvalidArgumentError("content: name");
   }
-  if (proto.has_text()) {
-    const v1::Text& text = proto.text();
-    if (text.text().empty() || text.text().size() > kMaxPartBytes ||
-        !IsValidUtf8(text.text()) || text.parts() < 1 ||
-        text.parts() > static_cast<uint32_t>(kMaxParts) ||
-        text.part() >= text.parts()) {
-      return absl::InvalidArgumentError("content: text");
-    }
-    content.text = TextPart{text.text(), static_cast<int>(text.part()),
-                            static_cast<int>(text.parts())};
-  }
+  const absl::Status body = ReadBody(proto, content);
+  if (!body.ok()) return body;
   return content;
 }
 

@@ -8,8 +8,10 @@
 #define CLIENT_MESSENGER_CONTENT_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -26,11 +28,49 @@ inline constexpr size_t kMaxPartBytes = 58'000;
 inline constexpr int kMaxParts = 18;
 inline constexpr size_t kMaxTextBytes = 1'000'000;
 
+inline constexpr size_t kMaxReactionBytes = 32;
+inline constexpr size_t kMaxReceipts = 50;
+inline constexpr absl::Duration kShortestTimer = absl::Seconds(5);
+inline constexpr absl::Duration kLongestTimer = absl::Hours(24 * 28);
+
+// A text of the conversation.
+struct Target {
+  std::string message_id;  // kMessageIdBytes
+  bool of_reader = false;  // otherwise of the one who says this
+};
+
 struct TextPart {
   std::string text;
   int part = 0;
   int parts = 1;
+  // The same in every part.
+  std::optional<Target> reply_to;
+  std::string replaces;  // an id: the text is an edit; empty: a new one
+  absl::Duration timer;  // after it was read the text vanishes; zero: never
 };
+
+struct Reaction {
+  Target target;
+  std::string emoji;  // empty: none any more
+};
+
+struct Unsend {
+  std::string message_id;
+};
+
+struct Receipts {
+  std::vector<std::string> delivered;
+  std::vector<std::string> read;
+};
+
+struct Timer {
+  absl::Duration time;  // zero: never
+  uint32_t revision = 0;
+};
+
+// Nothing: an acknowledgement, or something a newer client says.
+using ContentBody =
+    std::variant<std::monostate, TextPart, Reaction, Unsend, Receipts, Timer>;
 
 struct Content {
   std::string message_id;  // kMessageIdBytes
@@ -39,8 +79,7 @@ struct Content {
   // offered.
   std::string mailbox_offer;
   std::string profile_name;
-  // Nothing: an acknowledgement, or something a newer client says.
-  std::optional<TextPart> text;
+  ContentBody body;
 };
 
 std::string EncodeContent(const Content& content);
@@ -52,6 +91,9 @@ absl::StatusOr<Content> DecodeContent(absl::string_view bytes);
 // kMaxTextBytes; the words are for the person who typed it.
 absl::Status CheckText(absl::string_view text);
 absl::Status CheckProfileName(absl::string_view name);
+absl::Status CheckReaction(absl::string_view emoji);
+// Whole seconds, zero or within the bounds above.
+absl::Status CheckTimer(absl::Duration time);
 
 bool IsValidUtf8(absl::string_view text);
 

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <variant>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -16,13 +17,17 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   // What was accepted is within its bounds, and means the same once more.
   if (content->message_id.size() != kMessageIdBytes) abort();
   if (!CheckProfileName(content->profile_name).ok()) abort();
-  if (content->text && (content->text->part >= content->text->parts ||
-                        !IsValidUtf8(content->text->text))) {
+  const auto* text = std::get_if<TextPart>(&content->body);
+  if (text != nullptr &&
+      (text->part >= text->parts || !IsValidUtf8(text->text) ||
+       !CheckTimer(text->timer).ok())) {
     abort();
   }
+  const auto* reaction = std::get_if<Reaction>(&content->body);
+  if (reaction != nullptr && !CheckReaction(reaction->emoji).ok()) abort();
   const absl::StatusOr<Content> again = DecodeContent(EncodeContent(*content));
   if (!again.ok() || again->sent != content->sent ||
-      again->text.has_value() != content->text.has_value()) {
+      again->body.index() != content->body.index()) {
     abort();
   }
   return 0;

@@ -1,6 +1,7 @@
 #include "client/messenger/content.h"
 
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -23,8 +24,25 @@ Content Valid() {
   content.sent = absl::FromUnixMillis(1'800'000'000'123);
   content.mailbox_offer = std::string(64, 'm');
   content.profile_name = "Ada";
-  content.text = TextPart{"hello", 0, 1};
+  TextPart text;
+  text.text = "hello";
+  content.body = text;
   return content;
+}
+
+TextPart& Text(Content& content) { return std::get<TextPart>(content.body); }
+
+std::string Id(char c) { return std::string(kMessageIdBytes, c); }
+
+// What is left of the body on the other side.
+template <typename Body>
+Body RoundTrip(const Body& body) {
+  Content content = Valid();
+  content.body = body;
+  const absl::StatusOr<Content> decoded = DecodeContent(EncodeContent(content));
+  EXPECT_THAT(decoded.status(), IsOk());
+  EXPECT_TRUE(std::holds_alternative<Body>(decoded->body));
+  return std::get<Body>(decoded->body);
 }
 
 TEST(ContentTest, ComesBackAsItWas) {
@@ -34,13 +52,40 @@ TEST(ContentTest, ComesBackAsItWas) {
   EXPECT_EQ(decoded->sent, Valid().sent);
   EXPECT_EQ(decoded->mailbox_offer, Valid().mailbox_offer);
   EXPECT_EQ(decoded->profile_name, "Ada");
-  EXPECT_EQ(decoded->text->text, "hello");
+  EXPECT_EQ(std::get<TextPart>(decoded->body).text, "hello");
+}
+
+TEST(ContentTest, EachBodyComesBackAsItWas) {
+  TextPart text;
+  text.text = "yes";
+  text.reply_to = Target{Id('q'), true};
+  text.replaces = Id('o');
+  text.timer = absl::Hours(1);
+  const TextPart same_text = RoundTrip(text);
+  EXPECT_EQ(same_text.reply_to->message_id, Id('q'));
+  EXPECT_TRUE(same_text.reply_to->of_reader);
+  EXPECT_EQ(same_text.replaces, Id('o'));
+  EXPECT_EQ(same_text.timer, absl::Hours(1));
+
+  const Reaction reaction = RoundTrip(Reaction{{Id('t'), true}, "👍"});
+  EXPECT_EQ(reaction.target.message_id, Id('t'));
+  EXPECT_TRUE(reaction.target.of_reader);
+  EXPECT_EQ(reaction.emoji, "👍");
+  EXPECT_EQ(RoundTrip(Reaction{{Id('t'), false}, ""}).emoji, "");
+  EXPECT_EQ(RoundTrip(Unsend{Id('u')}).message_id, Id('u'));
+  const Receipts receipts = RoundTrip(Receipts{{Id('d')}, {Id('r'), Id('s')}});
+  EXPECT_THAT(receipts.delivered, ::testing::ElementsAre(Id('d')));
+  EXPECT_THAT(receipts.read, ::testing::ElementsAre(Id('r'), Id('s')));
+  const Timer timer = RoundTrip(Timer{absl::Seconds(5), 7});
+  EXPECT_EQ(timer.time, absl::Seconds(5));
+  EXPECT_EQ(timer.revision, 7u);
 }
 
 TEST(ContentTest, AnAcknowledgementHasNoText) {
   Content content = Valid();
-  content.text.reset();
-  EXPECT_FALSE(DecodeContent(EncodeContent(content))->text.has_value());
+  content.body = std::monostate();
+  EXPECT_TRUE(std::holds_alternative<std::monostate>(
+      DecodeContent(EncodeContent(content))->body));
 }
 
 struct MalformedCase {
@@ -73,15 +118,59 @@ INSTANTIATE_TEST_SUITE_P(
             [](Content& c) { c.profile_name = std::string(65, 'n'); }},
         MalformedCase{"NameWithEscape",
                       [](Content& c) { c.profile_name = "\x1b[31m"; }},
-        MalformedCase{"EmptyText", [](Content& c) { c.text->text.clear(); }},
+        MalformedCase{"EmptyText", [](Content& c) { Text(c).text.clear(); }},
         MalformedCase{"HugePart",
                       [](Content& c) {
-                        c.text->text = std::string(kMaxPartBytes + 1, 't');
+                        Text(c).text = std::string(kMaxPartBytes + 1, 't');
                       }},
-        MalformedCase{"NoParts", [](Content& c) { c.text->parts = 0; }},
+        MalformedCase{"NoParts", [](Content& c) { Text(c).parts = 0; }},
         MalformedCase{"TooManyParts",
-                      [](Content& c) { c.text->parts = kMaxParts + 1; }},
-        MalformedCase{"PartOutside", [](Content& c) { c.text->part = 1; }}),
+                      [](Content& c) { Text(c).parts = kMaxParts + 1; }},
+        MalformedCase{"PartOutside", [](Content& c) { Text(c).part = 1; }},
+        MalformedCase{"ReplyToShortId",
+                      [](Content& c) {
+                        Text(c).reply_to = Target{"short", false};
+                      }},
+        MalformedCase{"ReplacesShortId",
+                      [](Content& c) { Text(c).replaces = "short"; }},
+        MalformedCase{"TextVanishesAtOnce",
+                      [](Content& c) { Text(c).timer = absl::Seconds(4); }},
+        MalformedCase{"ReactionToNothing",
+                      [](Content& c) {
+                        c.body = Reaction{{"", true}, "👍"};
+                      }},
+        MalformedCase{
+            "LongReaction",
+            [](Content& c) {
+              c.body = Reaction{{Id('t'), true}, std::string(33, 'r')};
+            }},
+        MalformedCase{"ReactionWithEscape",
+                      [](Content& c) {
+                        c.body = Reaction{{Id('t'), true}, "\x1b[31m"};
+                      }},
+        MalformedCase{"ReactionNotUtf8",
+                      [](Content& c) {
+                        c.body = Reaction{{Id('t'), true}, "\xff"};
+                      }},
+        MalformedCase{"UnsendsNothing",
+                      [](Content& c) { c.body = Unsend{""}; }},
+        MalformedCase{"NoReceipts", [](Content& c) { c.body = Receipts(); }},
+        MalformedCase{"ManyReceipts",
+                      [](Content& c) {
+                        c.body = Receipts{{kMaxReceipts, Id('d')}, {Id('r')}};
+                      }},
+        MalformedCase{"ShortReceipt",
+                      [](Content& c) {
+                        c.body = Receipts{{}, {"short"}};
+                      }},
+        MalformedCase{"LongTimer",
+                      [](Content& c) {
+                        c.body = Timer{kLongestTimer + absl::Seconds(1), 1};
+                      }},
+        MalformedCase{"TimerWithoutRevision",
+                      [](Content& c) {
+                        c.body = Timer{absl::Hours(1), 0};
+                      }}),
     [](const auto& info) { return info.param.name; });
 
 TEST(ContentTest, EveryTruncationAndRandomBytesAreHandled) {
@@ -97,8 +186,8 @@ TEST(ContentTest, EveryTruncationAndRandomBytesAreHandled) {
     const absl::StatusOr<Content> decoded = DecodeContent(mutated);
     if (!decoded.ok()) continue;
     EXPECT_EQ(decoded->message_id.size(), kMessageIdBytes);
-    if (decoded->text) {
-      EXPECT_TRUE(IsValidUtf8(decoded->text->text));
+    if (const auto* text = std::get_if<TextPart>(&decoded->body)) {
+      EXPECT_TRUE(IsValidUtf8(text->text));
     }
   }
 }

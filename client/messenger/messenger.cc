@@ -53,9 +53,6 @@ constexpr int kMaxRetryDoublings = 6;
 // lives at least (client/SPEC.md, section 2).
 constexpr absl::Duration kInitiationUse = absl::Hours(36);
 
-// Content of a message to an inbox: it has to fit, with its handshake, into the
-// bucket of 8 KiB (section 5.2), the largest that a stranger may send.
-constexpr size_t kMaxInboxContentBytes = 1541;
 static_assert(8192 <= swarm::kMaxStrangerPayloadBytes);
 // With its envelope less than that.
 constexpr size_t kMaxInboxPartBytes = 1300;
@@ -230,6 +227,7 @@ absl::StatusOr<std::unique_ptr<Messenger>> Messenger::Open(
     }
     messenger->identity_record_ = *std::move(verified);
   }
+  RETURN_IF_ERROR(messenger->RemoveVanished());
   return messenger;
 }
 
@@ -291,12 +289,12 @@ absl::Status Messenger::AddContact(const AccountId& account,
 
 std::string Messenger::EncodeFor(const Contact& contact,
                                  absl::string_view message_id, absl::Time sent,
-                                 std::optional<TextPart> text) {
+                                 ContentBody body) {
   Content content;
   content.message_id = std::string(message_id);
   content.sent = sent;
   content.profile_name = name_;
-  content.text = std::move(text);
+  content.body = std::move(body);
   const absl::StatusOr<IncomingMailbox> mailbox =
       IncomingMailbox::Parse(contact.incoming_mailbox);
   if (mailbox.ok()) {
@@ -307,48 +305,14 @@ std::string Messenger::EncodeFor(const Contact& contact,
   return EncodeContent(content);
 }
 
-absl::StatusOr<int64_t> Messenger::Queue(const AccountId& to,
-                                         absl::string_view text) {
-  RETURN_IF_ERROR(CheckText(text));
-  if (to == account_.id()) {
-    return absl::InvalidArgumentError("that is your own account id");
-  }
-  const absl::Time now = env_.clock.Now();
-  Message message(to);
-  message.outgoing = true;
-  message.message_id = env_.random.String(kMessageIdBytes);
-  message.text = std::string(text);
-  message.sent = message.stored = now;
-  message.state = MessageState::kQueued;
-  RETURN_IF_ERROR(env_.store.Transaction([&]() -> absl::Status {
-    ASSIGN_OR_RETURN(Contact contact, UnblockedContact(to));
-    RETURN_IF_ERROR(MakeContact(contact));
-    ASSIGN_OR_RETURN(message.row, env_.store.AddMessage(message));
-    for (TextPart& part : SplitText(text)) {
-      OutboxItem item(to);
-      item.message_row = message.row;
-      item.content =
-          EncodeFor(contact, message.message_id, now, std::move(part));
-      item.expiry = now + kMessageLifetime;
-      item.next_try = now;
-      RETURN_IF_ERROR(env_.store.AddOutboxItem(item).status());
-    }
-    return absl::OkStatus();
-  }));
-  return message.row;
-}
-
 // --------------------------------------------------------------- requests --
 
 // Says only that the session is established, and where to write.
 absl::Status Messenger::QueueGreeting(const Contact& contact) {
-  const absl::Time now = env_.clock.Now();
-  OutboxItem item(contact.account);
-  item.content = EncodeFor(contact, env_.random.String(kMessageIdBytes), now,
-                           std::nullopt);
-  item.expiry = now + kMessageLifetime;
-  item.next_try = now;
-  return env_.store.AddOutboxItem(item).status();
+  return env_.store
+      .AddOutboxItem(NewItem(contact, env_.random.String(kMessageIdBytes),
+                             env_.clock.Now(), std::monostate()))
+      .status();
 }
 
 absl::Status Messenger::MakeContact(Contact& contact) {
@@ -909,6 +873,12 @@ void Messenger::Flush(bool force, MailDone<FlushReport> done) {
   }
   auto run = std::make_shared<FlushRun>();
   run->done = std::move(done);
+  absl::Status prepared = RemoveVanished();
+  prepared.Update(QueueReceipts());
+  if (!prepared.ok()) {
+    run->done(prepared);
+    return;
+  }
   const absl::StatusOr<std::vector<OutboxItem>> outbox = env_.store.Outbox();
   if (!outbox.ok()) {
     run->done(outbox.status());
@@ -940,6 +910,9 @@ void Messenger::FlushPeer(std::shared_ptr<FlushRun> run, size_t peer) {
   while (peer < run->chains.size() && run->error.ok() &&
          run->next[peer] < run->chains[peer].size()) {
     OutboxItem item = run->chains[peer][run->next[peer]++];
+    const absl::StatusOr<bool> there = env_.store.HasOutboxItem(item.row);
+    if (!there.ok()) run->error = there.status();
+    if (!there.ok() || !*there) continue;  // Taken back meanwhile.
     if (item.expiry > env_.clock.Now()) {
       FlushItem(run, peer, std::move(item));
       return;
@@ -1153,15 +1126,23 @@ absl::StatusOr<OutboxItem> Messenger::CutForInbox(FlushRun& run, size_t peer,
   ASSIGN_OR_RETURN(const std::optional<Message> message,
                    env_.store.FindMessage(item.message_row));
   ASSIGN_OR_RETURN(const Contact contact, ContactFor(item.peer));
-  if (!message) {
-    return absl::InvalidArgumentError("too large for somebody's inbox");
-  }
+  const absl::Status must_wait = absl::UnavailableError(absl::StrCat(
+      "only ", kMaxParts * kMaxInboxPartBytes,
+      " bytes fit into a text to somebody who has not answered yet; they "
+      "have been greeted, and the text goes out when they have answered"));
+  if (!message) return must_wait;  // an edit
+  ASSIGN_OR_RETURN(const Content content, DecodeContent(item.content));
+  const auto* whole = std::get_if<TextPart>(&content.body);
+  if (whole == nullptr)
+    return absl::DataLossError("an outbox entry is damaged");
   std::vector<TextPart> parts = SplitText(message->text, kMaxInboxPartBytes);
   OutboxItem like = item;
   like.blob.reset();
   std::vector<OutboxItem> replacements;
   if (parts.size() <= static_cast<size_t>(kMaxParts)) {
     for (TextPart& part : parts) {
+      part.reply_to = whole->reply_to;
+      part.timer = whole->timer;
       like.content = EncodeFor(contact, message->message_id, message->sent,
                                std::move(part));
       replacements.push_back(like);
@@ -1170,17 +1151,14 @@ absl::StatusOr<OutboxItem> Messenger::CutForInbox(FlushRun& run, size_t peer,
     OutboxItem greeting = like;
     greeting.message_row = 0;
     greeting.content = EncodeFor(contact, env_.random.String(kMessageIdBytes),
-                                 env_.clock.Now(), std::nullopt);
+                                 env_.clock.Now(), std::monostate());
     replacements.push_back(std::move(greeting));
     ASSIGN_OR_RETURN(const std::vector<OutboxItem> outbox, env_.store.Outbox());
     for (const OutboxItem& part : outbox) {
       if (part.message_row == item.message_row) replacements.push_back(part);
     }
   } else {
-    return absl::UnavailableError(absl::StrCat(
-        "only ", kMaxParts * kMaxInboxPartBytes,
-        " bytes fit into a text to somebody who has not answered yet; they "
-        "have been greeted, and the text goes out when they have answered"));
+    return must_wait;
   }
   ASSIGN_OR_RETURN(run.chains[peer],
                    ReplaceInOutbox(item, std::move(replacements)));
@@ -1347,6 +1325,8 @@ absl::Status Messenger::SealItem(const Session& session, OutboxItem& item) {
   }
   sealed.blob = std::move(encrypted.blob);
   RETURN_IF_ERROR(env_.store.Transaction([&]() -> absl::Status {
+    ASSIGN_OR_RETURN(const bool there, env_.store.HasOutboxItem(item.row));
+    if (!there) return absl::CancelledError("it was taken back");
     RETURN_IF_ERROR(PutSession(env_.store, encrypted.next));
     return env_.store.UpdateOutboxItem(sealed);
   }));
@@ -1396,6 +1376,8 @@ void Messenger::StoreItem(std::shared_ptr<FlushRun> run, size_t peer,
 absl::Status Messenger::RecordItemResult(
     const OutboxItem& item, const absl::StatusOr<Delivery>& result) {
   ClientStore& store = env_.store;
+  ASSIGN_OR_RETURN(const bool there, store.HasOutboxItem(item.row));
+  if (!there) return absl::OkStatus();  // Taken back meanwhile.
   const bool given_up = GivenUp(item, result.status());
   if (result.ok() || given_up) {
     RETURN_IF_ERROR(store.DeleteOutboxItem(item.row));
@@ -1412,6 +1394,7 @@ absl::Status Messenger::RecordItemResult(
     if (!message || message->state == MessageState::kFailed) {
       return absl::OkStatus();
     }
+    RETURN_IF_ERROR(store.StartTimer(item.message_row, env_.clock.Now()));
     return store.SetMessageState(item.message_row, MessageState::kSent, "");
   }
   OutboxItem next = item;
@@ -1433,7 +1416,7 @@ void Messenger::ItemDone(std::shared_ptr<FlushRun> run, size_t peer,
                          absl::StatusOr<Delivery> result) {
   // What failed for one text of a peer would most likely fail for the next,
   // and the parts of a text keep their order.
-  const bool stop = !result.ok();
+  const bool stop = !result.ok() && !absl::IsCancelled(result.status());
   RecordItem(*run, peer, item, std::move(result));
   if (stop) run->next[peer] = run->chains[peer].size();
   FlushPeer(std::move(run), peer);
@@ -1444,7 +1427,10 @@ void Messenger::RecordItem(FlushRun& run, size_t peer, const OutboxItem& item,
   const std::vector<OutboxItem>& chain = run.chains[peer];
   const absl::Status recorded = env_.store.Transaction([&]() -> absl::Status {
     RETURN_IF_ERROR(RecordItemResult(item, result));
-    if (result.ok() || GivenUp(item, result.status())) return absl::OkStatus();
+    if (result.ok() || absl::IsCancelled(result.status()) ||
+        GivenUp(item, result.status())) {
+      return absl::OkStatus();
+    }
     // The texts behind it wait for the same reason.
     for (size_t i = run.next[peer]; i < chain.size(); ++i) {
       if (chain[i].message_row == 0) continue;
@@ -1611,6 +1597,7 @@ absl::Status Messenger::StoreOne(ReceiveRun& run, size_t index,
                                  const MailMessage& message) {
   const OwnMailbox& box = run.boxes[index];
   absl::Status refused;
+  Changes changes;
   RETURN_IF_ERROR(env_.store.Transaction([&]() -> absl::Status {
     ASSIGN_OR_RETURN(
         const bool fresh,
@@ -1619,8 +1606,8 @@ absl::Status Messenger::StoreOne(ReceiveRun& run, size_t index,
             // A node says when it expires; it may not say "never".
             std::min(message.expiry, env_.clock.Now() + kMessageLifetime)));
     if (!fresh) return absl::OkStatus();
-    refused = box.peer ? OpenPairwiseBlob(*box.peer, message)
-                       : OpenInboxBlob(message);
+    refused = box.peer ? OpenPairwiseBlob(*box.peer, message, changes)
+                       : OpenInboxBlob(message, changes);
     if (IsOurFailure(refused)) return refused;
     // ALREADY_EXISTS: the same text came another way before.
     if (refused.ok() || absl::IsAlreadyExists(refused)) return absl::OkStatus();
@@ -1628,10 +1615,13 @@ absl::Status Messenger::StoreOne(ReceiveRun& run, size_t index,
     return env_.store.AddQuarantined(
         message.id, absl::StatusCodeToString(refused.code()), env_.clock.Now());
   }));
+  run.report.changes.insert(run.report.changes.end(), changes.begin(),
+                            changes.end());
   return absl::OkStatus();
 }
 
-absl::Status Messenger::OpenInboxBlob(const MailMessage& message) {
+absl::Status Messenger::OpenInboxBlob(const MailMessage& message,
+                                      Changes& changes) {
   if (!identity_record_) {
     // Only possible before the first publishing of a restored account.
     return absl::UnavailableError(
@@ -1641,7 +1631,7 @@ absl::Status Messenger::OpenInboxBlob(const MailMessage& message) {
                    InitReplayKey(message.payload));
   ASSIGN_OR_RETURN(const bool known,
                    env_.store.IsAcceptedInit(replay_key.bytes()));
-  if (!known) return AcceptSession(message);
+  if (!known) return AcceptSession(message, changes);
   ASSIGN_OR_RETURN(std::vector<SessionRow> rows, env_.store.AllSessions());
   for (SessionRow& row : rows) {
     absl::StatusOr<Session> session = Session::Parse(row.state);
@@ -1652,12 +1642,14 @@ absl::Status Messenger::OpenInboxBlob(const MailMessage& message) {
         session->Decrypt(message.payload, env_.clock.Now(), identity_kem_);
     RETURN_IF_ERROR(OfTheMessage(opened.status()));
     RETURN_IF_ERROR(PutSession(env_.store, opened->next));
-    return DeliverContent(*session, opened->content, /*acknowledge=*/false);
+    return DeliverContent(*session, opened->content, /*acknowledge=*/false,
+                          changes);
   }
   return absl::NotFoundError("of a session that has ended");
 }
 
-absl::Status Messenger::AcceptSession(const MailMessage& message) {
+absl::Status Messenger::AcceptSession(const MailMessage& message,
+                                      Changes& changes) {
   absl::StatusOr<Accepted> opened =
       Accept(Self(), prekeys_, message.payload, env_.clock.Now());
   RETURN_IF_ERROR(OfTheMessage(opened.status()));
@@ -1673,7 +1665,8 @@ absl::Status Messenger::AcceptSession(const MailMessage& message) {
   RETURN_IF_ERROR(PutSession(env_.store, accepted.session));
   RETURN_IF_ERROR(DropOldSessions(peer));
   return DeliverContent(accepted.session, accepted.content,
-                        /*acknowledge=*/contact.standing == Standing::kContact);
+                        /*acknowledge=*/contact.standing == Standing::kContact,
+                        changes);
 }
 
 absl::Status Messenger::DropOldSessions(const AccountId& peer) {
@@ -1691,7 +1684,8 @@ absl::Status Messenger::DropOldSessions(const AccountId& peer) {
 }
 
 absl::Status Messenger::OpenPairwiseBlob(const AccountId& peer,
-                                         const MailMessage& message) {
+                                         const MailMessage& message,
+                                         Changes& changes) {
   ASSIGN_OR_RETURN(const std::vector<Session> sessions, SessionsWith(peer));
   for (const Session& session : sessions) {
     absl::StatusOr<Session::Decrypted> opened =
@@ -1699,7 +1693,8 @@ absl::Status Messenger::OpenPairwiseBlob(const AccountId& peer,
     if (absl::IsNotFound(opened.status())) continue;
     RETURN_IF_ERROR(OfTheMessage(opened.status()));
     RETURN_IF_ERROR(PutSession(env_.store, opened->next));
-    return DeliverContent(session, opened->content, /*acknowledge=*/false);
+    return DeliverContent(session, opened->content, /*acknowledge=*/false,
+                          changes);
   }
   return absl::NotFoundError("of no session with this contact");
 }
@@ -1707,7 +1702,7 @@ absl::Status Messenger::OpenPairwiseBlob(const AccountId& peer,
 // A malformed content still moves the session on: the peer did seal it.
 absl::Status Messenger::DeliverContent(const Session& session,
                                        absl::string_view bytes,
-                                       bool acknowledge) {
+                                       bool acknowledge, Changes& changes) {
   const AccountId& peer = session.peer_account();
   const absl::Time now = env_.clock.Now();
   ASSIGN_OR_RETURN(Contact contact, ContactFor(peer));
@@ -1730,32 +1725,8 @@ absl::Status Messenger::DeliverContent(const Session& session,
   }
   if (acknowledge) RETURN_IF_ERROR(QueueGreeting(contact));
   RETURN_IF_ERROR(content.status());
-  if (!content->text) return absl::OkStatus();
-  if (contact.standing == Standing::kBlocked ||
-      contact.standing == Standing::kDeclined) {
-    return absl::OkStatus();
-  }
-  if (contact.standing == Standing::kRequest) {
-    ASSIGN_OR_RETURN(const std::vector<Message> kept,
-                     env_.store.Messages(peer, kMaxRequestTexts));
-    if (kept.size() == kMaxRequestTexts) return absl::OkStatus();
-  }
-
-  std::optional<std::string> whole = content->text->text;
-  if (content->text->parts > 1) {
-    ASSIGN_OR_RETURN(
-        whole,
-        env_.store.AddPart(peer, content->message_id, content->text->part,
-                           content->text->parts, content->text->text, now));
-    if (!whole) return absl::OkStatus();
-  }
-  Message message(peer);
-  message.message_id = content->message_id;
-  message.text = *std::move(whole);
-  message.sent = content->sent;
-  message.stored = now;
-  message.state = MessageState::kReceived;
-  return env_.store.AddMessage(message).status();
+  ASSIGN_OR_RETURN(const std::optional<absl::Time> due, ReceiptDue());
+  return ApplyContent(env_.store, contact, *content, now, due, changes);
 }
 
 absl::Status Messenger::FinishReceive(ReceiveRun& run) {
@@ -1788,6 +1759,8 @@ absl::Status Messenger::FinishReceive(ReceiveRun& run) {
     RETURN_IF_ERROR(EndOldRequests());
     // All parts of a text expire together.
     RETURN_IF_ERROR(env_.store.ForgetPartsBefore(now - kMessageLifetime));
+    // No copy of what was removed comes as late as that.
+    RETURN_IF_ERROR(env_.store.ForgetRemovedBefore(now - 2 * kMessageLifetime));
     return env_.store.TrimQuarantine();
   }));
   if (!finished.empty()) prekeys_ = *std::move(left);
@@ -1795,6 +1768,7 @@ absl::Status Messenger::FinishReceive(ReceiveRun& run) {
 }
 
 absl::Status Messenger::ReportNew(ReceiveRun& run) {
+  RETURN_IF_ERROR(RemoveVanished());
   // Also what a run before this one stored, which ended before it could show
   // it.
   ASSIGN_OR_RETURN(run.report.messages,
@@ -1806,8 +1780,19 @@ absl::Status Messenger::ReportNew(ReceiveRun& run) {
 
 absl::Status Messenger::ConfirmShown(const std::vector<Message>& messages) {
   if (messages.empty()) return absl::OkStatus();
-  return env_.store.SetSetting(kShownSetting,
-                               absl::StrCat(messages.back().row));
+  const absl::Time now = env_.clock.Now();
+  return env_.store.Transaction([&]() -> absl::Status {
+    for (const Message& message : messages) {
+      RETURN_IF_ERROR(env_.store.StartTimer(message.row, now));
+      if (message.kind != MessageKind::kText) continue;
+      ASSIGN_OR_RETURN(const std::optional<absl::Time> due, ReceiptDue());
+      if (!due) continue;
+      RETURN_IF_ERROR(env_.store.OweReceipt(
+          message.conversation, {message.message_id, /*read=*/true}, *due));
+    }
+    return env_.store.SetSetting(kShownSetting,
+                                 absl::StrCat(messages.back().row));
+  });
 }
 
 }  // namespace messenger::client

@@ -33,7 +33,9 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "client/messenger/content.h"
+#include "client/messenger/incoming_content.h"
 #include "client/messenger/mail_service.h"
+#include "client/messenger/message_request.h"
 #include "client/messenger/pairwise_mailbox.h"
 #include "client/session/device_keys.h"
 #include "client/session/identity_record.h"
@@ -56,6 +58,11 @@ struct OwnMailbox {
   std::optional<crypto::AccountId> peer;  // none: the account inbox
 };
 
+// Content of a message to an inbox: it has to fit, with its handshake, into the
+// bucket of 8 KiB (client/SPEC.md, section 5.2), the largest that a stranger
+// may send.
+inline constexpr size_t kMaxInboxContentBytes = 1541;
+
 // What became of one text of the outbox in a `Flush`.
 struct FlushedMessage {
   int64_t message_row = 0;
@@ -69,30 +76,11 @@ struct FlushReport {
   int waiting = 0;
 };
 
-// Somebody who has written, and whom the person knows nothing about yet.
-struct MessageRequest {
-  explicit MessageRequest(const crypto::AccountId& from) : account(from) {}
-
-  crypto::AccountId account;
-  std::string claimed_name;  // by themselves; anybody may take any name
-  absl::Time arrived;
-  // The first texts, cut to kRequestCharacters; how many more there are. None
-  // of somebody whose text is too long for an inbox: it comes once accepted.
-  std::vector<std::string> texts;
-  bool cut = false;
-  int more = 0;
-};
-// What of a request is shown, and kept.
-inline constexpr size_t kRequestTexts = 2;
-inline constexpr size_t kRequestCharacters = 2'000;
-inline constexpr int kMaxRequestTexts = 50;
-inline constexpr size_t kMaxRequests = 1'000;
-// How long a request waits, and a decline counts.
-inline constexpr absl::Duration kRequestLifetime = absl::Hours(24 * 30);
-
 struct ReceiveReport {
   // Those not shown before, in the order they were stored.
   std::vector<Message> messages;
+  // What is new about others, as they came.
+  std::vector<MessageChange> changes;
   // Every mailbox was read to the end at a read quorum of its swarm.
   bool complete = false;
   // Why not, in words for the user; empty if complete.
@@ -149,6 +137,30 @@ class Messenger final {
   // request waits accepts it.
   absl::StatusOr<int64_t> Queue(const crypto::AccountId& to,
                                 absl::string_view text);
+
+  // About a message of the history, by its row (client/SPEC.md, section 9.1).
+  // Each is put into the outbox. NOT_FOUND: there is no such message, or its
+  // text is gone. INVALID_ARGUMENT: not this text, or not this message, in
+  // words for the user. FAILED_PRECONDITION: a blocked account.
+  absl::StatusOr<int64_t> Reply(int64_t row, absl::string_view text);
+  // Own texts only.
+  absl::Status Edit(int64_t row, absl::string_view text);
+  // An empty `emoji` takes the reaction back.
+  absl::Status React(int64_t row, absl::string_view emoji);
+  // Own texts only; whatever has not left yet never does.
+  absl::Status Unsend(int64_t row);
+  // On this device alone. FAILED_PRECONDITION: it has not been sent yet.
+  absl::Status Delete(int64_t row);
+  // New texts of the conversation vanish so long after they were read; zero:
+  // never. NOT_FOUND: no contact.
+  absl::Status SetTimer(const crypto::AccountId& account, absl::Duration time);
+  // Whether contacts are told that their texts have come and were read. Only
+  // then what they tell is believed.
+  absl::StatusOr<bool> ReceiptsWanted();
+  absl::Status WantReceipts(bool wanted);
+  // Takes away the texts whose time is over. Every call that shows or sends
+  // something does it; a front end that shows texts meanwhile calls it, too.
+  absl::Status RemoveVanished();
 
   // Requests of strangers (client/SPEC.md, section 9), the oldest first. Until
   // one is accepted nothing is sent to them. What is accepted comes with the
@@ -282,7 +294,24 @@ class Messenger final {
   absl::Status RecordItemResult(const OutboxItem& item,
                                 const absl::StatusOr<Delivery>& result);
   std::string EncodeFor(const Contact& contact, absl::string_view message_id,
-                        absl::Time sent, std::optional<TextPart> text);
+                        absl::Time sent, ContentBody body);
+  OutboxItem NewItem(const Contact& contact, absl::string_view message_id,
+                     absl::Time sent, ContentBody body);
+  // The parts of a text, inside a transaction.
+  absl::Status QueueText(const Contact& contact, const Message& message,
+                         absl::string_view message_id, absl::Time sent,
+                         const TextPart& like);
+  absl::StatusOr<int64_t> QueueMessage(const crypto::AccountId& to,
+                                       absl::string_view text,
+                                       std::optional<MessageKey> reply_to);
+  // A message that is shown, of somebody who may be written to.
+  struct Shown {
+    Message message;
+    Contact contact;
+  };
+  absl::StatusOr<Shown> FindShown(int64_t row);
+  absl::Status QueueReceipts();
+  absl::StatusOr<std::optional<absl::Time>> ReceiptDue();
 
   // Receiving.
   void ReceiveMailbox(std::shared_ptr<ReceiveRun> run, size_t index);
@@ -291,12 +320,13 @@ class Messenger final {
   absl::Status StoreOne(ReceiveRun& run, size_t index,
                         const MailMessage& message);
   // Opens a blob and stores its consequences inside the caller's transaction.
-  absl::Status OpenInboxBlob(const MailMessage& message);
+  using Changes = std::vector<MessageChange>;
+  absl::Status OpenInboxBlob(const MailMessage& message, Changes& changes);
   absl::Status OpenPairwiseBlob(const crypto::AccountId& peer,
-                                const MailMessage& message);
-  absl::Status AcceptSession(const MailMessage& message);
+                                const MailMessage& message, Changes& changes);
+  absl::Status AcceptSession(const MailMessage& message, Changes& changes);
   absl::Status DeliverContent(const Session& session, absl::string_view bytes,
-                              bool acknowledge);
+                              bool acknowledge, Changes& changes);
   // `standing` is that of an account never heard of.
   absl::StatusOr<Contact> ContactFor(const crypto::AccountId& peer,
                                      Standing standing = Standing::kContact);

@@ -18,6 +18,7 @@
 #include "client/messenger/mail_service.h"
 #include "client/messenger/mail_watch.h"
 #include "client/messenger/testing/in_memory_mail_service.h"
+#include "client/messenger/testing/person.h"
 #include "client/remote/write_refusal.h"
 #include "client/store/client_store.h"
 #include "crypto/base/testing/status_matchers.h"
@@ -41,140 +42,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
-
-// One person with one device. Everything survives `Restart` as it would a
-// kill: only what is in the database.
-class Person {
- public:
-  Person(std::string name, InMemoryMail& mail,
-         routing::SimulatedExecutor& executor, crypto::Random& random,
-         std::optional<crypto::AccountSeed> restored = std::nullopt)
-      : executor_(executor), random_(random), mail_(mail, executor, random) {
-    std::string pattern = absl::StrCat(::testing::TempDir(), "/personXXXXXX");
-    folder_ = mkdtemp(pattern.data());
-    OpenStore();
-    const AccountKeys account = restored ? AccountKeys::FromSeed(*restored)
-                                         : AccountKeys::Generate(random);
-    EXPECT_THAT(Messenger::CreateAccount(*store_, account, restored.has_value(),
-                                         name, executor_.clock().Now(), random),
-                IsOk());
-    OpenMessenger();
-  }
-
-  void Restart() {
-    messenger_.reset();
-    store_.reset();
-    OpenStore();
-    OpenMessenger();
-  }
-
-  // From the next start on, what is not confirmed is reported again.
-  void ConfirmWhatIsShown() {
-    confirms_shown_ = true;
-    Restart();
-  }
-
-  // Changes the database behind the back of the program.
-  void Tamper(const char* sql) {
-    messenger_.reset();
-    store_.reset();
-    sqlite::Database::Options options;
-    options.key = &key_;
-    {
-      auto database = sqlite::Database::Open(
-          absl::StrCat(folder_, "/messages.db"), options);
-      ASSERT_THAT(database.status(), IsOk());
-      ASSERT_THAT((*database)->Exec(sql), IsOk());
-    }
-    OpenStore();
-    OpenMessenger();
-  }
-
-  const crypto::AccountId& id() const { return messenger_->account().id(); }
-  Messenger& messenger() { return *messenger_; }
-  ClientStore& store() { return *store_; }
-  InMemoryMailService& mail() { return mail_; }
-  std::vector<std::string>& progress() { return progress_; }
-
-  absl::Status Publish() {
-    return Await<Delivery>(
-               [&](auto done) { messenger_->Publish(std::move(done)); })
-        .status();
-  }
-  absl::StatusOr<FlushReport> Flush() {
-    return Await<FlushReport>(
-        [&](auto done) { messenger_->Flush(/*force=*/true, std::move(done)); });
-  }
-  absl::StatusOr<ReceiveReport> ReceiveReported() {
-    return Await<ReceiveReport>(
-        [&](auto done) { messenger_->Receive(std::move(done)); });
-  }
-
-  // The state in which the text is after one try.
-  MessageState Say(const Person& to, absl::string_view text) {
-    const absl::StatusOr<int64_t> row = messenger_->Queue(to.id(), text);
-    EXPECT_THAT(row.status(), IsOk());
-    EXPECT_THAT(Flush().status(), IsOk());
-    return store_->FindMessage(*row).value()->state;
-  }
-
-  // What `session receive` does: read, then answer what needs an answer.
-  std::vector<std::string> Receive() {
-    const absl::StatusOr<ReceiveReport> report = ReceiveReported();
-    EXPECT_THAT(report.status(), IsOk());
-    std::vector<std::string> texts;
-    if (report.ok()) {
-      for (const Message& message : report->messages) {
-        texts.push_back(message.text);
-      }
-    }
-    EXPECT_THAT(Flush().status(), IsOk());
-    return texts;
-  }
-
-  std::vector<std::string> TextsWith(const Person& other) {
-    const absl::StatusOr<std::vector<Message>> messages =
-        store_->Messages(other.id(), 1'000'000);
-    std::vector<std::string> texts;
-    for (const Message& message : *messages) texts.push_back(message.text);
-    return texts;
-  }
-
- private:
-  template <typename T, typename Start>
-  absl::StatusOr<T> Await(Start start) {
-    std::optional<absl::StatusOr<T>> result;
-    start([&](absl::StatusOr<T> outcome) { result = std::move(outcome); });
-    executor_.RunUntilIdle();
-    if (!result) return absl::InternalError("no answer");
-    return *std::move(result);
-  }
-
-  void OpenStore() {
-    absl::StatusOr<std::unique_ptr<ClientStore>> store =
-        ClientStore::Open(folder_, key_);
-    ASSERT_THAT(store.status(), IsOk());
-    store_ = *std::move(store);
-  }
-  void OpenMessenger() {
-    absl::StatusOr<std::unique_ptr<Messenger>> messenger = Messenger::Open(
-        {*store_, mail_, executor_.clock(), random_,
-         [this](absl::string_view words) { progress_.emplace_back(words); },
-         confirms_shown_});
-    ASSERT_THAT(messenger.status(), IsOk());
-    messenger_ = *std::move(messenger);
-  }
-
-  routing::SimulatedExecutor& executor_;
-  crypto::Random& random_;
-  InMemoryMailService mail_;
-  DatabaseKey key_ = random_.Secret<32>();
-  std::string folder_;
-  std::unique_ptr<ClientStore> store_;
-  std::unique_ptr<Messenger> messenger_;
-  std::vector<std::string> progress_;
-  bool confirms_shown_ = false;
-};
 
 class StrangersTest : public ::testing::Test {
  protected:

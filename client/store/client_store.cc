@@ -108,9 +108,42 @@ CREATE TRIGGER messages_rewritten AFTER UPDATE OF text ON messages BEGIN
 END;
 )sql";
 
+// From version 7 to version 8: what is said about messages.
+constexpr char kSchema8[] = R"sql(
+ALTER TABLE messages ADD COLUMN kind INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE messages ADD COLUMN reply_outgoing INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE messages ADD COLUMN reply_id BLOB;
+ALTER TABLE messages ADD COLUMN edited_ms INTEGER;
+ALTER TABLE messages ADD COLUMN removal INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE messages ADD COLUMN timer_ms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE messages ADD COLUMN vanishes_ms INTEGER;
+CREATE INDEX messages_vanishing ON messages(vanishes_ms)
+  WHERE vanishes_ms IS NOT NULL;
+CREATE INDEX messages_removed ON messages(stored_ms) WHERE removal<>0;
+ALTER TABLE contacts ADD COLUMN timer_ms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE contacts ADD COLUMN timer_revision INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE contacts ADD COLUMN muted INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE contacts ADD COLUMN archived INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE contacts ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE contacts ADD COLUMN draft TEXT NOT NULL DEFAULT '';
+CREATE TABLE reactions(
+  conversation BLOB NOT NULL, outgoing INTEGER NOT NULL,
+  message_id BLOB NOT NULL, own INTEGER NOT NULL, emoji TEXT NOT NULL,
+  sent_ms INTEGER NOT NULL,
+  PRIMARY KEY(conversation, outgoing, message_id, own)) WITHOUT ROWID;
+CREATE TABLE early_edits(
+  conversation BLOB NOT NULL, message_id BLOB NOT NULL, text TEXT NOT NULL,
+  edited_ms INTEGER NOT NULL, added_ms INTEGER NOT NULL,
+  PRIMARY KEY(conversation, message_id)) WITHOUT ROWID;
+CREATE TABLE owed_receipts(
+  peer BLOB NOT NULL, message_id BLOB NOT NULL, read INTEGER NOT NULL,
+  due_ms INTEGER NOT NULL, PRIMARY KEY(peer, message_id)) WITHOUT ROWID;
+CREATE INDEX owed_receipts_due ON owed_receipts(due_ms);
+)sql";
+
 // Each from the version that is its index to the next.
 constexpr const char* kMigrations[] = {kSchema,  kSchema2, kSchema3, kSchema4,
-                                       kSchema5, kSchema6, kSchema7};
+                                       kSchema5, kSchema6, kSchema7, kSchema8};
 static_assert(std::size(kMigrations) == ClientStore::kSchemaVersion);
 
 // What FTS5 is asked for: each word as a string, so that none of its own signs
@@ -129,6 +162,8 @@ std::string WordsQuery(absl::string_view words) {
 int64_t Signed(uint64_t value) { return static_cast<int64_t>(value); }
 uint64_t Unsigned(int64_t value) { return static_cast<uint64_t>(value); }
 
+// Columns are read in the order of the tables, which the migrations have made
+// the same everywhere.
 Contact ReadContact(Statement& row) {
   Contact contact(*AccountId::FromBytes(row.Blob(0)));
   contact.name = row.Text(1);
@@ -141,7 +176,27 @@ Contact ReadContact(Statement& row) {
   contact.standing_since = absl::FromUnixMillis(row.Int(8));
   if (!row.IsNull(9)) contact.verified = absl::FromUnixMillis(row.Int(9));
   contact.devices_changed = row.Int(10) != 0;
+  contact.timer = absl::Milliseconds(row.Int(11));
+  contact.timer_revision = static_cast<uint32_t>(row.Int(12));
+  contact.muted = row.Int(13) != 0;
+  contact.archived = row.Int(14) != 0;
+  contact.pinned = row.Int(15) != 0;
+  contact.draft = row.Text(16);
   return contact;
+}
+
+ReactionRow ReadReaction(Statement& row) {
+  return {row.Int(0) != 0, row.Text(1), absl::FromUnixMillis(row.Int(2))};
+}
+
+// A time, or NULL.
+void BindTime(Statement& statement, int index,
+              const std::optional<absl::Time>& time) {
+  if (time) {
+    statement.BindInt(index, absl::ToUnixMillis(*time));
+  } else {
+    statement.BindNull(index);
+  }
 }
 
 SessionRow ReadSession(Statement& row) {
@@ -158,6 +213,14 @@ Message ReadMessage(Statement& row) {
   message.stored = absl::FromUnixMillis(row.Int(6));
   message.state = static_cast<MessageState>(row.Int(7));
   message.detail = row.Text(8);
+  message.kind = static_cast<MessageKind>(row.Int(9));
+  if (!row.IsNull(11)) {
+    message.reply_to = MessageKey{row.Int(10) != 0, row.Blob(11)};
+  }
+  if (!row.IsNull(12)) message.edited = absl::FromUnixMillis(row.Int(12));
+  message.removal = static_cast<Removal>(row.Int(13));
+  message.timer = absl::Milliseconds(row.Int(14));
+  if (!row.IsNull(15)) message.vanishes = absl::FromUnixMillis(row.Int(15));
   return message;
 }
 
@@ -214,6 +277,8 @@ absl::StatusOr<std::unique_ptr<ClientStore>> ClientStore::Open(
       std::unique_ptr<Database> database,
       Database::Open(absl::StrCat(folder, "/messages.db"), options));
   std::unique_ptr<ClientStore> store(new ClientStore(std::move(database)));
+  // What was removed leaves no trace, not even in pages that are free now.
+  RETURN_IF_ERROR(store->database_->Exec("PRAGMA secure_delete=ON"));
   RETURN_IF_ERROR(Migrate(*store->database_, kSchemaVersion));
   return store;
 }
@@ -254,16 +319,13 @@ absl::Status ClientStore::SetSetting(absl::string_view name,
 absl::Status ClientStore::PutContact(const Contact& contact) {
   ASSIGN_OR_RETURN(
       Statement * insert,
-      database_->Prepared("INSERT OR REPLACE INTO contacts(account, name, "
-                          "added_ms, outgoing_mailbox, incoming_mailbox, "
-                          "identity_record, profile_name, standing, "
-                          "standing_ms, verified_ms, devices_changed) "
-                          "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
-  if (contact.verified) {
-    insert->BindInt(10, absl::ToUnixMillis(*contact.verified));
-  } else {
-    insert->BindNull(10);
-  }
+      database_->Prepared(
+          "INSERT OR REPLACE INTO contacts(account, name, added_ms, "
+          "outgoing_mailbox, incoming_mailbox, identity_record, profile_name, "
+          "standing, standing_ms, verified_ms, devices_changed, timer_ms, "
+          "timer_revision, muted, archived, pinned, draft) "
+          "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+  BindTime(*insert, 10, contact.verified);
   return insert->BindBlob(1, contact.account.bytes())
       .BindText(2, contact.name)
       .BindInt(3, absl::ToUnixMillis(contact.added))
@@ -274,6 +336,12 @@ absl::Status ClientStore::PutContact(const Contact& contact) {
       .BindInt(8, static_cast<int64_t>(contact.standing))
       .BindInt(9, absl::ToUnixMillis(contact.standing_since))
       .BindInt(11, contact.devices_changed ? 1 : 0)
+      .BindInt(12, absl::ToInt64Milliseconds(contact.timer))
+      .BindInt(13, contact.timer_revision)
+      .BindInt(14, contact.muted ? 1 : 0)
+      .BindInt(15, contact.archived ? 1 : 0)
+      .BindInt(16, contact.pinned ? 1 : 0)
+      .BindText(17, contact.draft)
       .Run();
 }
 
@@ -281,21 +349,15 @@ absl::StatusOr<std::optional<Contact>> ClientStore::FindContact(
     const AccountId& account) {
   ASSIGN_OR_RETURN(
       Statement * query,
-      database_->Prepared("SELECT account, name, added_ms, outgoing_mailbox, "
-                          "incoming_mailbox, identity_record, profile_name, "
-                          "standing, standing_ms, verified_ms, "
-                          "devices_changed FROM contacts WHERE account=?"));
+      database_->Prepared("SELECT * FROM contacts WHERE account=?"));
   query->BindBlob(1, account.bytes());
   return First(query, ReadContact);
 }
 
 absl::StatusOr<std::vector<Contact>> ClientStore::Contacts() {
-  ASSIGN_OR_RETURN(Statement * query,
-                   database_->Prepared(
-                       "SELECT account, name, added_ms, outgoing_mailbox, "
-                       "incoming_mailbox, identity_record, profile_name, "
-                       "standing, standing_ms, verified_ms, "
-                       "devices_changed FROM contacts ORDER BY name, account"));
+  ASSIGN_OR_RETURN(
+      Statement * query,
+      database_->Prepared("SELECT * FROM contacts ORDER BY name, account"));
   return Collect(query, ReadContact);
 }
 
@@ -372,7 +434,17 @@ absl::StatusOr<int64_t> ClientStore::AddMessage(const Message& message) {
       Statement * insert,
       database_->Prepared(
           "INSERT INTO messages(conversation, outgoing, message_id, text, "
-          "sent_ms, stored_ms, state, detail) VALUES(?, ?, ?, ?, ?, ?, ?, ?)"));
+          "sent_ms, stored_ms, state, detail, kind, reply_outgoing, reply_id, "
+          "edited_ms, removal, timer_ms, vanishes_ms) "
+          "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+  if (message.reply_to) {
+    insert->BindInt(10, message.reply_to->outgoing ? 1 : 0)
+        .BindBlob(11, message.reply_to->message_id);
+  } else {
+    insert->BindInt(10, 0).BindNull(11);
+  }
+  BindTime(*insert, 12, message.edited);
+  BindTime(*insert, 15, message.vanishes);
   RETURN_IF_ERROR(insert->BindBlob(1, message.conversation.bytes())
                       .BindInt(2, message.outgoing ? 1 : 0)
                       .BindBlob(3, message.message_id)
@@ -381,28 +453,46 @@ absl::StatusOr<int64_t> ClientStore::AddMessage(const Message& message) {
                       .BindInt(6, absl::ToUnixMillis(message.stored))
                       .BindInt(7, static_cast<int>(message.state))
                       .BindText(8, message.detail)
+                      .BindInt(9, static_cast<int>(message.kind))
+                      .BindInt(13, static_cast<int>(message.removal))
+                      .BindInt(14, absl::ToInt64Milliseconds(message.timer))
                       .Run());
-  return database_->LastInsertRowId();
+  const int64_t row = database_->LastInsertRowId();
+  if (!message.outgoing) {
+    RETURN_IF_ERROR(ApplyEarlyEdit(message.conversation, message.message_id));
+  }
+  return row;
 }
 
 absl::Status ClientStore::SetMessageState(int64_t row, MessageState state,
                                           absl::string_view detail) {
-  ASSIGN_OR_RETURN(
-      Statement * update,
-      database_->Prepared("UPDATE messages SET state=?, detail=? WHERE row=?"));
+  ASSIGN_OR_RETURN(Statement * update,
+                   database_->Prepared("UPDATE messages SET state=?, detail=? "
+                                       "WHERE row=? AND state NOT IN (?, ?)"));
   return update->BindInt(1, static_cast<int>(state))
       .BindText(2, detail)
       .BindInt(3, row)
+      .BindInt(4, static_cast<int>(MessageState::kDelivered))
+      .BindInt(5, static_cast<int>(MessageState::kRead))
       .Run();
 }
 
 absl::StatusOr<std::optional<Message>> ClientStore::FindMessage(int64_t row) {
+  ASSIGN_OR_RETURN(Statement * query,
+                   database_->Prepared("SELECT * FROM messages WHERE row=?"));
+  query->BindInt(1, row);
+  return First(query, ReadMessage);
+}
+
+absl::StatusOr<std::optional<Message>> ClientStore::FindMessage(
+    const AccountId& conversation, const MessageKey& key) {
   ASSIGN_OR_RETURN(
       Statement * query,
-      database_->Prepared(
-          "SELECT row, conversation, outgoing, message_id, text, sent_ms, "
-          "stored_ms, state, detail FROM messages WHERE row=?"));
-  query->BindInt(1, row);
+      database_->Prepared("SELECT * FROM messages WHERE conversation=? "
+                          "AND outgoing=? AND message_id=?"));
+  query->BindBlob(1, conversation.bytes())
+      .BindInt(2, key.outgoing ? 1 : 0)
+      .BindBlob(3, key.message_id);
   return First(query, ReadMessage);
 }
 
@@ -412,10 +502,10 @@ absl::StatusOr<std::vector<Message>> ClientStore::Messages(
   ASSIGN_OR_RETURN(
       Statement * query,
       database_->Prepared(
-          "SELECT * FROM (SELECT row, conversation, outgoing, message_id, "
-          "text, sent_ms, stored_ms, state, detail FROM messages "
-          "WHERE conversation=?1 OR (?1 IS NULL AND conversation NOT IN "
-          "(SELECT account FROM contacts WHERE standing=?3)) "
+          "SELECT * FROM (SELECT * FROM messages "
+          "WHERE removal<=?4 AND (conversation=?1 OR (?1 IS NULL AND "
+          "conversation NOT IN "
+          "(SELECT account FROM contacts WHERE standing=?3))) "
           "ORDER BY row DESC LIMIT ?2) "
           "ORDER BY row"));
   if (conversation) {
@@ -423,7 +513,10 @@ absl::StatusOr<std::vector<Message>> ClientStore::Messages(
   } else {
     query->BindNull(1);
   }
-  query->BindInt(2, limit).BindInt(3, static_cast<int64_t>(Standing::kRequest));
+  // What its author took back is shown as that.
+  query->BindInt(2, limit)
+      .BindInt(3, static_cast<int64_t>(Standing::kRequest))
+      .BindInt(4, static_cast<int64_t>(Removal::kUnsent));
   return Collect(query, ReadMessage);
 }
 
@@ -434,8 +527,7 @@ absl::StatusOr<std::vector<Message>> ClientStore::Search(
   ASSIGN_OR_RETURN(
       Statement * query,
       database_->Prepared(
-          "SELECT * FROM (SELECT row, conversation, outgoing, message_id, "
-          "messages.text, sent_ms, stored_ms, state, detail "
+          "SELECT * FROM (SELECT messages.* "
           "FROM message_words JOIN messages ON row=message_words.rowid "
           "WHERE message_words MATCH ?1 AND conversation NOT IN "
           "(SELECT account FROM contacts WHERE standing=?3) "
@@ -449,9 +541,8 @@ absl::StatusOr<std::vector<Message>> ClientStore::IncomingAfter(int64_t row) {
   ASSIGN_OR_RETURN(
       Statement * query,
       database_->Prepared(
-          "SELECT row, conversation, outgoing, message_id, text, sent_ms, "
-          "stored_ms, state, detail FROM messages "
-          "WHERE row>? AND outgoing=0 AND conversation NOT IN "
+          "SELECT * FROM messages "
+          "WHERE row>? AND outgoing=0 AND removal=0 AND conversation NOT IN "
           "(SELECT account FROM contacts WHERE standing<>?) ORDER BY row"));
   query->BindInt(1, row).BindInt(2, static_cast<int64_t>(Standing::kContact));
   return Collect(query, ReadMessage);
@@ -460,10 +551,8 @@ absl::StatusOr<std::vector<Message>> ClientStore::IncomingAfter(int64_t row) {
 absl::Status ClientStore::MoveIncomingToEnd(const AccountId& conversation) {
   ASSIGN_OR_RETURN(
       Statement * query,
-      database_->Prepared(
-          "SELECT row, conversation, outgoing, message_id, text, sent_ms, "
-          "stored_ms, state, detail FROM messages "
-          "WHERE conversation=? AND outgoing=0 ORDER BY row"));
+      database_->Prepared("SELECT * FROM messages "
+                          "WHERE conversation=? AND outgoing=0 ORDER BY row"));
   query->BindBlob(1, conversation.bytes());
   ASSIGN_OR_RETURN(const std::vector<Message> messages,
                    Collect(query, ReadMessage));
@@ -479,11 +568,267 @@ absl::Status ClientStore::MoveIncomingToEnd(const AccountId& conversation) {
 absl::Status ClientStore::DeleteConversation(const AccountId& conversation) {
   for (const char* sql :
        {"DELETE FROM messages WHERE conversation=?",
+        "DELETE FROM reactions WHERE conversation=?",
+        "DELETE FROM early_edits WHERE conversation=?",
+        "DELETE FROM owed_receipts WHERE peer=?",
         "DELETE FROM parts WHERE peer=?", "DELETE FROM outbox WHERE peer=?"}) {
     ASSIGN_OR_RETURN(Statement * remove, database_->Prepared(sql));
     RETURN_IF_ERROR(remove->BindBlob(1, conversation.bytes()).Run());
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<bool> ClientStore::EditMessage(int64_t row,
+                                              absl::string_view text,
+                                              absl::Time edited) {
+  ASSIGN_OR_RETURN(
+      Statement * update,
+      database_->Prepared("UPDATE messages SET text=?1, edited_ms=?2 "
+                          "WHERE row=?3 AND removal=0 AND kind=0 AND "
+                          "(edited_ms IS NULL OR edited_ms<?2)"));
+  RETURN_IF_ERROR(update->BindText(1, text)
+                      .BindInt(2, absl::ToUnixMillis(edited))
+                      .BindInt(3, row)
+                      .Run());
+  return database_->Changes() > 0;
+}
+
+absl::Status ClientStore::KeepEarlyEdit(const AccountId& conversation,
+                                        absl::string_view message_id,
+                                        absl::string_view text,
+                                        absl::Time edited, absl::Time now) {
+  ASSIGN_OR_RETURN(
+      Statement * insert,
+      database_->Prepared(
+          "INSERT INTO early_edits(conversation, message_id, text, edited_ms, "
+          "added_ms) SELECT ?1, ?2, ?3, ?4, ?5 WHERE (SELECT count(*) FROM "
+          "early_edits WHERE conversation=?1 AND message_id<>?2)<?6 "
+          "ON CONFLICT(conversation, message_id) DO UPDATE SET text=?3, "
+          "edited_ms=?4 WHERE edited_ms<?4"));
+  return insert->BindBlob(1, conversation.bytes())
+      .BindBlob(2, message_id)
+      .BindText(3, text)
+      .BindInt(4, absl::ToUnixMillis(edited))
+      .BindInt(5, absl::ToUnixMillis(now))
+      .BindInt(6, kMaxEarly)
+      .Run();
+}
+
+absl::Status ClientStore::ApplyEarlyEdit(const AccountId& conversation,
+                                         absl::string_view message_id) {
+  ASSIGN_OR_RETURN(
+      Statement * update,
+      database_->Prepared(
+          "UPDATE messages SET text=early.text, edited_ms=early.edited_ms "
+          "FROM early_edits AS early WHERE early.conversation=?1 AND "
+          "early.message_id=?2 AND messages.conversation=?1 AND "
+          "messages.message_id=?2 AND outgoing=0 AND removal=0 AND kind=0"));
+  RETURN_IF_ERROR(
+      update->BindBlob(1, conversation.bytes()).BindBlob(2, message_id).Run());
+  ASSIGN_OR_RETURN(
+      Statement * remove,
+      database_->Prepared(
+          "DELETE FROM early_edits WHERE conversation=? AND message_id=?"));
+  return remove->BindBlob(1, conversation.bytes())
+      .BindBlob(2, message_id)
+      .Run();
+}
+
+absl::Status ClientStore::RemoveMessage(const Message& message, Removal why) {
+  ASSIGN_OR_RETURN(
+      Statement * update,
+      database_->Prepared(
+          "UPDATE messages SET text='', detail='', reply_id=NULL, "
+          "edited_ms=NULL, vanishes_ms=NULL, removal=? WHERE row=?"));
+  RETURN_IF_ERROR(update->BindInt(1, static_cast<int64_t>(why))
+                      .BindInt(2, message.row)
+                      .Run());
+  ASSIGN_OR_RETURN(
+      Statement * reactions,
+      database_->Prepared("DELETE FROM reactions WHERE conversation=? AND "
+                          "outgoing=? AND message_id=?"));
+  RETURN_IF_ERROR(reactions->BindBlob(1, message.conversation.bytes())
+                      .BindInt(2, message.outgoing ? 1 : 0)
+                      .BindBlob(3, message.message_id)
+                      .Run());
+  if (message.outgoing) return absl::OkStatus();
+  ASSIGN_OR_RETURN(
+      Statement * parts,
+      database_->Prepared("DELETE FROM parts WHERE peer=? AND text_id=?"));
+  return parts->BindBlob(1, message.conversation.bytes())
+      .BindBlob(2, message.message_id)
+      .Run();
+}
+
+absl::Status ClientStore::AddRemoved(const AccountId& conversation,
+                                     const MessageKey& key, absl::Time now) {
+  Message message(conversation);
+  message.outgoing = key.outgoing;
+  message.message_id = key.message_id;
+  message.sent = message.stored = now;
+  message.state = key.outgoing ? MessageState::kSent : MessageState::kReceived;
+  // Nothing was there to be taken back: there is nothing to show.
+  message.removal = Removal::kDeleted;
+  ASSIGN_OR_RETURN(message.row, AddMessage(message));
+  return RemoveMessage(message, Removal::kDeleted);
+}
+
+absl::StatusOr<bool> ClientStore::PutReaction(const AccountId& conversation,
+                                              const MessageKey& target,
+                                              const ReactionRow& reaction) {
+  ASSIGN_OR_RETURN(
+      Statement * insert,
+      database_->Prepared(
+          "INSERT INTO reactions(conversation, outgoing, message_id, own, "
+          "emoji, sent_ms) SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE EXISTS("
+          "SELECT 1 FROM messages WHERE conversation=?1 AND outgoing=?2 AND "
+          "message_id=?3 AND removal=0) OR (NOT EXISTS(SELECT 1 FROM messages "
+          "WHERE conversation=?1 AND outgoing=?2 AND message_id=?3) AND ("
+          "SELECT count(*) FROM reactions AS early WHERE conversation=?1 AND "
+          "NOT EXISTS(SELECT 1 FROM messages WHERE "
+          "messages.conversation=?1 AND messages.outgoing=early.outgoing AND "
+          "messages.message_id=early.message_id))<?7) "
+          "ON CONFLICT(conversation, outgoing, message_id, own) DO UPDATE "
+          "SET emoji=?5, sent_ms=?6 WHERE sent_ms<?6"));
+  RETURN_IF_ERROR(insert->BindBlob(1, conversation.bytes())
+                      .BindInt(2, target.outgoing ? 1 : 0)
+                      .BindBlob(3, target.message_id)
+                      .BindInt(4, reaction.own ? 1 : 0)
+                      .BindText(5, reaction.emoji)
+                      .BindInt(6, absl::ToUnixMillis(reaction.sent))
+                      .BindInt(7, kMaxEarly)
+                      .Run());
+  return database_->Changes() > 0;
+}
+
+absl::StatusOr<std::vector<ReactionRow>> ClientStore::Reactions(
+    const Message& message) {
+  ASSIGN_OR_RETURN(
+      Statement * query,
+      database_->Prepared("SELECT own, emoji, sent_ms FROM reactions WHERE "
+                          "conversation=? AND outgoing=? AND message_id=? AND "
+                          "emoji<>'' ORDER BY own"));
+  query->BindBlob(1, message.conversation.bytes())
+      .BindInt(2, message.outgoing ? 1 : 0)
+      .BindBlob(3, message.message_id);
+  return Collect(query, ReadReaction);
+}
+
+absl::StatusOr<std::optional<ReactionRow>> ClientStore::FindReaction(
+    const AccountId& conversation, const MessageKey& target, bool own) {
+  ASSIGN_OR_RETURN(
+      Statement * query,
+      database_->Prepared("SELECT own, emoji, sent_ms FROM reactions WHERE "
+                          "conversation=? AND outgoing=? AND message_id=? AND "
+                          "own=?"));
+  query->BindBlob(1, conversation.bytes())
+      .BindInt(2, target.outgoing ? 1 : 0)
+      .BindBlob(3, target.message_id)
+      .BindInt(4, own ? 1 : 0);
+  return First(query, ReadReaction);
+}
+
+absl::StatusOr<std::optional<int64_t>> ClientStore::Confirm(
+    const AccountId& conversation, absl::string_view message_id,
+    MessageState state) {
+  ASSIGN_OR_RETURN(
+      Statement * update,
+      database_->Prepared(
+          "UPDATE messages SET state=?1, detail='' WHERE conversation=?2 AND "
+          "outgoing=1 AND message_id=?3 AND state<>?1 AND state<>?4 "
+          "RETURNING row"));
+  update->BindInt(1, static_cast<int64_t>(state))
+      .BindBlob(2, conversation.bytes())
+      .BindBlob(3, message_id)
+      .BindInt(4, static_cast<int64_t>(MessageState::kRead));
+  ASSIGN_OR_RETURN(const std::vector<int64_t> rows, Collect(update, ReadInt));
+  if (rows.empty()) return std::nullopt;
+  return rows[0];
+}
+
+absl::Status ClientStore::OweReceipt(const AccountId& peer,
+                                     const OwedReceipt& receipt,
+                                     absl::Time due) {
+  ASSIGN_OR_RETURN(
+      Statement * insert,
+      database_->Prepared(
+          "INSERT INTO owed_receipts(peer, message_id, read, due_ms) "
+          "SELECT ?1, ?2, ?3, ?4 WHERE (SELECT count(*) FROM owed_receipts "
+          "WHERE peer=?1 AND message_id<>?2)<?5 "
+          "ON CONFLICT(peer, message_id) DO UPDATE SET read=max(read, ?3)"));
+  return insert->BindBlob(1, peer.bytes())
+      .BindBlob(2, receipt.message_id)
+      .BindInt(3, receipt.read ? 1 : 0)
+      .BindInt(4, absl::ToUnixMillis(due))
+      .BindInt(5, kMaxOwedReceipts)
+      .Run();
+}
+
+absl::StatusOr<std::vector<AccountId>> ClientStore::ReceiptsDue(
+    absl::Time now) {
+  ASSIGN_OR_RETURN(
+      Statement * query,
+      database_->Prepared("SELECT DISTINCT peer FROM owed_receipts "
+                          "WHERE due_ms<=?"));
+  query->BindInt(1, absl::ToUnixMillis(now));
+  return Collect<AccountId>(
+      query, [](Statement& row) { return *AccountId::FromBytes(row.Blob(0)); });
+}
+
+absl::StatusOr<std::vector<OwedReceipt>> ClientStore::TakeReceipts(
+    const AccountId& peer, int limit) {
+  ASSIGN_OR_RETURN(
+      Statement * remove,
+      database_->Prepared(
+          "DELETE FROM owed_receipts WHERE peer=?1 AND message_id IN (SELECT "
+          "message_id FROM owed_receipts WHERE peer=?1 ORDER BY due_ms "
+          "LIMIT ?2) RETURNING message_id, read"));
+  remove->BindBlob(1, peer.bytes()).BindInt(2, limit);
+  return Collect<OwedReceipt>(remove, [](Statement& row) {
+    return OwedReceipt{row.Blob(0), row.Int(1) != 0};
+  });
+}
+
+absl::Status ClientStore::ForgetReceipts() {
+  ASSIGN_OR_RETURN(Statement * remove,
+                   database_->Prepared("DELETE FROM owed_receipts"));
+  return remove->Run();
+}
+
+absl::Status ClientStore::StartTimer(int64_t row, absl::Time now) {
+  ASSIGN_OR_RETURN(
+      Statement * update,
+      database_->Prepared("UPDATE messages SET vanishes_ms=?1+timer_ms "
+                          "WHERE row=?2 AND timer_ms>0 AND removal=0 AND "
+                          "vanishes_ms IS NULL AND kind=0"));
+  return update->BindInt(1, absl::ToUnixMillis(now)).BindInt(2, row).Run();
+}
+
+absl::StatusOr<std::vector<Message>> ClientStore::Vanished(absl::Time now,
+                                                           int limit) {
+  ASSIGN_OR_RETURN(
+      Statement * query,
+      database_->Prepared("SELECT * FROM messages WHERE vanishes_ms<=? "
+                          "ORDER BY vanishes_ms LIMIT ?"));
+  query->BindInt(1, absl::ToUnixMillis(now)).BindInt(2, limit);
+  return Collect(query, ReadMessage);
+}
+
+absl::Status ClientStore::ForgetRemovedBefore(absl::Time time) {
+  ASSIGN_OR_RETURN(Statement * messages,
+                   database_->Prepared(
+                       "DELETE FROM messages WHERE removal>? AND stored_ms<?"));
+  RETURN_IF_ERROR(messages->BindInt(1, static_cast<int64_t>(Removal::kUnsent))
+                      .BindInt(2, absl::ToUnixMillis(time))
+                      .Run());
+  ASSIGN_OR_RETURN(
+      Statement * edits,
+      database_->Prepared("DELETE FROM early_edits WHERE added_ms<?"));
+  return edits->BindInt(1, absl::ToUnixMillis(time)).Run();
+}
+
+absl::Status ClientStore::TruncateLog() {
+  return database_->Exec("PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
 absl::StatusOr<int64_t> ClientStore::AddOutboxItem(const OutboxItem& item) {
@@ -535,6 +880,15 @@ absl::Status ClientStore::DeleteOutboxItem(int64_t row) {
   ASSIGN_OR_RETURN(Statement * remove,
                    database_->Prepared("DELETE FROM outbox WHERE row=?"));
   return remove->BindInt(1, row).Run();
+}
+
+absl::StatusOr<bool> ClientStore::HasOutboxItem(int64_t row) {
+  ASSIGN_OR_RETURN(
+      Statement * query,
+      database_->Prepared("SELECT count(*) FROM outbox WHERE row=?"));
+  query->BindInt(1, row);
+  ASSIGN_OR_RETURN(const std::optional<int64_t> count, First(query, ReadInt));
+  return count.value_or(0) > 0;
 }
 
 absl::StatusOr<std::vector<OutboxItem>> ClientStore::Outbox() {

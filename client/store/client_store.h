@@ -57,6 +57,15 @@ struct Contact {
   std::optional<absl::Time> verified;
   // Since then, or since the person was last told.
   bool devices_changed = false;
+  // After it was read a new text vanishes; zero: never. Both sides count the
+  // changes.
+  absl::Duration timer;
+  uint32_t timer_revision = 0;
+  // How the person wants to see the conversation.
+  bool muted = false;
+  bool archived = false;
+  bool pinned = false;
+  std::string draft;
 };
 
 // The truth about an outgoing message, and what it means to its writer.
@@ -66,6 +75,28 @@ enum class MessageState : int {
   kSent = 3,           // W storage nodes have signed that they keep it.
   kReceived = 4,       // An incoming message.
   kFailed = 5,         // Given up; the detail says why.
+  kDelivered = 6,      // The recipient's device has said that it has it.
+  kRead = 7,           // And that it was shown.
+};
+
+enum class MessageKind : int {
+  kText = 0,
+  kTimer = 1,  // no text: its author has set the conversation's timer
+};
+
+// Why the text of a message is gone. The row stays: a late copy of the message
+// is known by it.
+enum class Removal : int {
+  kNone = 0,
+  kUnsent = 1,    // by its author
+  kDeleted = 2,   // by this user, here alone
+  kVanished = 3,  // its time was over
+};
+
+// Names a message within a conversation. Each side chooses the ids of its own.
+struct MessageKey {
+  bool outgoing = false;
+  std::string message_id;
 };
 
 struct Message {
@@ -80,6 +111,24 @@ struct Message {
   absl::Time stored;  // When it entered this database.
   MessageState state = MessageState::kQueued;
   std::string detail;
+  MessageKind kind = MessageKind::kText;
+  std::optional<MessageKey> reply_to;
+  std::optional<absl::Time> edited;  // by its author's clock
+  Removal removal = Removal::kNone;
+  absl::Duration timer;  // zero: stays
+  // Once it has been read, or, an outgoing one, sent.
+  std::optional<absl::Time> vanishes;
+};
+
+struct ReactionRow {
+  bool own = false;
+  std::string emoji;  // Empty: taken back.
+  absl::Time sent;
+};
+
+struct OwedReceipt {
+  std::string message_id;
+  bool read = false;
 };
 
 // One envelope on its way. `content` is what is to be said; `blob` is there
@@ -115,10 +164,13 @@ struct CursorRow {
 // Bounds on what others can make us keep.
 inline constexpr int kMaxUnfinishedTexts = 32;
 inline constexpr int kMaxQuarantined = 1'000;
+// Edits of, and reactions to, messages that are not here.
+inline constexpr int kMaxEarly = 200;
+inline constexpr int kMaxOwedReceipts = 1'000;
 
 class ClientStore {
  public:
-  static constexpr int64_t kSchemaVersion = 7;
+  static constexpr int64_t kSchemaVersion = 8;
 
   // Opens or creates `folder`/messages.db. `vfs` as in `sqlite::Database`.
   //   UNAUTHENTICATED      the key does not open it
@@ -159,12 +211,15 @@ class ClientStore {
   absl::StatusOr<bool> IsAcceptedInit(absl::string_view replay_key);
   absl::Status ForgetAcceptedInits(absl::string_view prekey_record_hash);
 
-  // Returns the row. ALREADY_EXISTS: an incoming message with this id of this
-  // conversation is there already.
+  // Returns the row. ALREADY_EXISTS: a message with this id, of the same side
+  // of the conversation, is there already, or was removed.
   absl::StatusOr<int64_t> AddMessage(const Message& message);
+  // Of an outgoing one. What the recipient has said about it stays.
   absl::Status SetMessageState(int64_t row, MessageState state,
                                absl::string_view detail);
   absl::StatusOr<std::optional<Message>> FindMessage(int64_t row);
+  absl::StatusOr<std::optional<Message>> FindMessage(
+      const crypto::AccountId& conversation, const MessageKey& key);
   // Oldest first; the newest `limit` ones. Without a conversation: all but
   // those of requests.
   absl::StatusOr<std::vector<Message>> Messages(
@@ -180,12 +235,66 @@ class ClientStore {
   // Gives the incoming messages of a conversation new rows, in their order, so
   // that they are after all others. Inside a transaction.
   absl::Status MoveIncomingToEnd(const crypto::AccountId& conversation);
-  // Its messages, parts of texts and what waits in the outbox.
+  // All that was said in it, and what waits in the outbox.
   absl::Status DeleteConversation(const crypto::AccountId& conversation);
+
+  // New words. An edit older than the last one changes nothing, nor does one of
+  // a removed message. Whether it changed something.
+  absl::StatusOr<bool> EditMessage(int64_t row, absl::string_view text,
+                                   absl::Time edited);
+  // Takes text, reactions and edits away.
+  absl::Status RemoveMessage(const Message& message, Removal why);
+  // For a message that has not come: it never will be shown.
+  absl::Status AddRemoved(const crypto::AccountId& conversation,
+                          const MessageKey& key, absl::Time now);
+  // An incoming message that has not come yet is edited as soon as it does;
+  // the newest edit counts. At most kMaxEarly of a conversation wait.
+  absl::Status KeepEarlyEdit(const crypto::AccountId& conversation,
+                             absl::string_view message_id,
+                             absl::string_view text, absl::Time edited,
+                             absl::Time now);
+
+  // The newest of each side, by `sent`. To a message that has not come, too,
+  // at most kMaxEarly of a conversation. Whether it changed something.
+  absl::StatusOr<bool> PutReaction(const crypto::AccountId& conversation,
+                                   const MessageKey& target,
+                                   const ReactionRow& reaction);
+  // Without those taken back.
+  absl::StatusOr<std::vector<ReactionRow>> Reactions(const Message& message);
+  absl::StatusOr<std::optional<ReactionRow>> FindReaction(
+      const crypto::AccountId& conversation, const MessageKey& target,
+      bool own);
+
+  // The recipient has the message: kDelivered or kRead. Never back. Its row, or
+  // nothing if that is no news.
+  absl::StatusOr<std::optional<int64_t>> Confirm(
+      const crypto::AccountId& conversation, absl::string_view message_id,
+      MessageState state);
+  // A receipt to be sent; that of having read replaces that of having got. At
+  // most kMaxOwedReceipts to one peer.
+  absl::Status OweReceipt(const crypto::AccountId& peer,
+                          const OwedReceipt& receipt, absl::Time due);
+  // Whom receipts are owed to, of which one is due by now.
+  absl::StatusOr<std::vector<crypto::AccountId>> ReceiptsDue(absl::Time now);
+  // Takes out at most `limit`.
+  absl::StatusOr<std::vector<OwedReceipt>> TakeReceipts(
+      const crypto::AccountId& peer, int limit);
+  absl::Status ForgetReceipts();
+
+  // The time of a message with a timer begins, if it has not yet.
+  absl::Status StartTimer(int64_t row, absl::Time now);
+  // Those whose time is over, at most `limit`.
+  absl::StatusOr<std::vector<Message>> Vanished(absl::Time now, int limit);
+  // Forgets that messages were deleted or have vanished, and what waited for
+  // some that never came.
+  absl::Status ForgetRemovedBefore(absl::Time time);
+  // After a removal: nothing of it stays in the log of the database.
+  absl::Status TruncateLog();
 
   absl::StatusOr<int64_t> AddOutboxItem(const OutboxItem& item);
   absl::Status UpdateOutboxItem(const OutboxItem& item);
   absl::Status DeleteOutboxItem(int64_t row);
+  absl::StatusOr<bool> HasOutboxItem(int64_t row);
   absl::StatusOr<std::vector<OutboxItem>> Outbox();
   absl::StatusOr<int64_t> OutboxItemsOf(int64_t message_row);
 
@@ -227,6 +336,9 @@ class ClientStore {
  private:
   explicit ClientStore(std::unique_ptr<sqlite::Database> database)
       : database_(std::move(database)) {}
+
+  absl::Status ApplyEarlyEdit(const crypto::AccountId& conversation,
+                              absl::string_view message_id);
 
   std::unique_ptr<sqlite::Database> database_;
 };

@@ -297,6 +297,75 @@ TEST_F(OldDatabaseTest, ANewerOneIsLeftAlone) {
               StatusIs(absl::StatusCode::kFailedPrecondition));
 }
 
+class RemovalTest : public ClientStoreTest {
+ protected:
+  Message Incoming(absl::string_view id, absl::string_view text) {
+    Message message(ada_);
+    message.message_id = std::string(id);
+    message.text = std::string(text);
+    message.state = MessageState::kReceived;
+    const auto row = store_->AddMessage(message);
+    EXPECT_THAT(row, IsOk());
+    message.row = row.value_or(0);
+    return message;
+  }
+  const AccountId ada_ = Account();
+  const absl::Time now_ = absl::FromUnixSeconds(1'000'000);
+};
+
+TEST_F(RemovalTest, WhatIsKeptForMessagesThatNeverComeIsBounded) {
+  for (int i = 0; i < 2 * kMaxEarly; ++i) {
+    const std::string id = absl::StrCat("id ", i);
+    ASSERT_THAT(store_->KeepEarlyEdit(ada_, id, "new", now_, now_), IsOk());
+    ASSERT_THAT(store_->PutReaction(ada_, {false, id}, {false, "x", now_}),
+                IsOk());
+  }
+  EXPECT_EQ(Incoming("id 0", "old").row, 1);
+  EXPECT_EQ((*store_->FindMessage(1))->text, "new");
+  const Message late = Incoming(absl::StrCat("id ", 2 * kMaxEarly - 1), "old");
+  EXPECT_EQ((*store_->FindMessage(late.row))->text, "old");
+  EXPECT_TRUE(store_->Reactions(late)->empty());
+  // To a message that is there, more are taken.
+  EXPECT_TRUE(
+      *store_->PutReaction(ada_, {false, late.message_id}, {false, "y", now_}));
+}
+
+TEST_F(RemovalTest, AWaitingEditGivesWayToANewerOneOnly) {
+  ASSERT_THAT(store_->KeepEarlyEdit(ada_, "id", "second",
+                                    now_ + absl::Seconds(1), now_),
+              IsOk());
+  ASSERT_THAT(store_->KeepEarlyEdit(ada_, "id", "first", now_, now_), IsOk());
+  const Message message = Incoming("id", "zeroth");
+  EXPECT_EQ((*store_->FindMessage(message.row))->text, "second");
+  EXPECT_EQ(*store_->EditMessage(message.row, "first", now_), false);
+}
+
+TEST_F(RemovalTest, TracesOfRemovedMessagesAreForgottenThoseOfUnsentOnesShown) {
+  const Message unsent = Incoming("a", "one");
+  const Message deleted = Incoming("b", "two");
+  ASSERT_THAT(store_->RemoveMessage(unsent, Removal::kUnsent), IsOk());
+  ASSERT_THAT(store_->RemoveMessage(deleted, Removal::kDeleted), IsOk());
+  EXPECT_THAT(store_->AddMessage(deleted),
+              StatusIs(absl::StatusCode::kAlreadyExists));
+  ASSERT_THAT(store_->ForgetRemovedBefore(now_), IsOk());
+  EXPECT_TRUE((*store_->FindMessage(unsent.row)).has_value());
+  EXPECT_FALSE((*store_->FindMessage(deleted.row)).has_value());
+}
+
+TEST_F(RemovalTest, ReceiptsOwedToOnePeerAreBounded) {
+  for (int i = 0; i < kMaxOwedReceipts + 10; ++i) {
+    ASSERT_THAT(store_->OweReceipt(ada_, {absl::StrCat(i), false}, now_),
+                IsOk());
+  }
+  ASSERT_THAT(store_->OweReceipt(ada_, {"5", true}, now_), IsOk());
+  const auto owed = store_->TakeReceipts(ada_, 10'000);
+  EXPECT_EQ(owed->size(), static_cast<size_t>(kMaxOwedReceipts));
+  int read = 0;
+  for (const OwedReceipt& one : *owed) read += one.read ? 1 : 0;
+  EXPECT_EQ(read, 1);
+  EXPECT_TRUE(store_->ReceiptsDue(now_)->empty());
+}
+
 class SearchTest : public ClientStoreTest {
  protected:
   void Add(const AccountId& with, absl::string_view text) {
