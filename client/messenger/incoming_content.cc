@@ -60,6 +60,11 @@ struct Applier {
           MessageKey{text.reply_to->of_reader, text.reply_to->message_id};
     }
     RETURN_IF_ERROR(store.AddMessage(message).status());
+    // News bring a conversation back, unless its noise is not wanted.
+    if (from.archived && !from.muted) {
+      from.archived = false;
+      RETURN_IF_ERROR(store.PutContact(from));
+    }
     if (!receipt_due || !IsContact()) return absl::OkStatus();
     return store.OweReceipt(from.account, {content.message_id, false},
                             *receipt_due);

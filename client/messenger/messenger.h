@@ -28,6 +28,7 @@
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -154,6 +155,10 @@ class Messenger final {
   // New texts of the conversation vanish so long after they were read; zero:
   // never. NOT_FOUND: no contact.
   absl::Status SetTimer(const crypto::AccountId& account, absl::Duration time);
+  // Changes how a conversation is shown: muted, archived, pinned, its draft.
+  // NOT_FOUND: no contact.
+  absl::Status Arrange(const crypto::AccountId& account,
+                       absl::FunctionRef<void(Contact&)> change);
   // Whether contacts are told that their texts have come and were read. Only
   // then what they tell is believed.
   absl::StatusOr<bool> ReceiptsWanted();

@@ -241,6 +241,19 @@ absl::Status Messenger::SetTimer(const AccountId& account,
   });
 }
 
+absl::Status Messenger::Arrange(const AccountId& account,
+                                absl::FunctionRef<void(Contact&)> change) {
+  return env_.store.Transaction([&]() -> absl::Status {
+    ASSIGN_OR_RETURN(std::optional<Contact> contact,
+                     env_.store.FindContact(account));
+    if (!contact || contact->standing != Standing::kContact) {
+      return absl::NotFoundError("this account is no contact");
+    }
+    change(*contact);
+    return env_.store.PutContact(*contact);
+  });
+}
+
 absl::StatusOr<bool> Messenger::ReceiptsWanted() {
   ASSIGN_OR_RETURN(const std::optional<std::string> value,
                    env_.store.Setting(kReceiptsSetting));

@@ -1,0 +1,281 @@
+// The commands about the own account.
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "client/cli/pin_source.h"
+#include "client/cli/run.h"
+#include "client/cli/terminal_text.h"
+#include "crypto/base/status_macros.h"
+#include "crypto/identity/account_keys.h"
+#include "crypto/identity/recovery_phrase.h"
+#include "routing/runtime/files.h"
+
+namespace messenger::client {
+namespace {
+
+using ::messenger::crypto::AccountKeys;
+
+constexpr size_t kMaxPhraseBytes = 1024;
+
+Failure DeviceSecretExists() {
+  return {ExitCode::kUsage,
+          "The file for the device secret is there already, perhaps of another "
+          "account; nothing was changed. Say another one with "
+          "--device-secret-file."};
+}
+
+}  // namespace
+
+Run::Result Run::Account() {
+  const std::string what = arguments_.word(1);
+  if (what == "create") return AccountCreate(/*restore=*/false);
+  if (what == "restore") return AccountCreate(/*restore=*/true);
+  if (what == "show") return AccountShow();
+  if (what == "pin") return AccountPin();
+  return Failure{ExitCode::kUsage,
+                 "Say what to do with the account: create, restore, show or "
+                 "pin."};
+}
+
+Run::Result Run::AccountCreate(bool restore) {
+  const std::string name = arguments_.option("name");
+  const absl::Status name_check = CheckProfileName(name);
+  if (!name_check.ok()) {
+    return Failure{ExitCode::kUsage,
+                   Capitalized(absl::StrCat(name_check.message(), "."))};
+  }
+  std::optional<AccountKeys> account;
+  if (restore) {
+    absl::StatusOr<std::string> phrase =
+        ReadStandardInput(kMaxPhraseBytes, "Type the 13 words, then Ctrl-D:\n");
+    if (!phrase.ok()) {
+      return Failure{ExitCode::kUsage,
+                     Capitalized(absl::StrCat(phrase.status().message(), "."))};
+    }
+    const absl::StatusOr<crypto::AccountSeed> seed =
+        crypto::DecodeRecoveryPhrase(*phrase);
+    crypto::SecureWipe(*phrase);
+    if (!seed.ok()) {
+      return Failure{
+          ExitCode::kUsage,
+          absl::StrCat("The recovery phrase is wrong: ",
+                       SafeForTerminal(seed.status().message(), false), ".")};
+    }
+    account = AccountKeys::FromSeed(*seed);
+  } else {
+    account = AccountKeys::Generate(environment_.random);
+  }
+
+  // 0700: other users of the machine have no business here. Parents as usual.
+  for (size_t slash = folder_.find('/', 1); slash != std::string::npos;
+       slash = folder_.find('/', slash + 1)) {
+    mkdir(folder_.substr(0, slash).c_str(), 0777);
+  }
+  if (mkdir(folder_.c_str(), 0700) != 0 && errno != EEXIST) {
+    return Failure{ExitCode::kStorage,
+                   absl::StrCat("The folder ", folder_,
+                                " cannot be made: ", strerror(errno), ".")};
+  }
+  if (Result failure = LockFolder()) return failure;
+  if (Result failure = ChooseDeviceSecret()) return failure;
+  PinPolicy policy;
+  if (Result failure = ReadPinPolicy(&policy)) return failure;
+  std::optional<std::string> pin;
+  absl::Cleanup wipe = [&pin] {
+    if (pin) crypto::SecureWipe(*pin);
+  };
+  if (arguments_.has("pin") || arguments_.has("pin-fd") ||
+      getenv("SESSION_PIN_FILE") != nullptr) {
+    absl::StatusOr<std::string> read =
+        ReadNewPin(arguments_, "pin-fd", "SESSION_PIN_FILE");
+    if (!read.ok()) {
+      return Failure{ExitCode::kPin,
+                     Capitalized(absl::StrCat(read.status().message(), "."))};
+    }
+    pin = *std::move(read);
+  }
+  const absl::StatusOr<DatabaseKey> key = CreateKeyslot(
+      folder_, pin ? std::optional<absl::string_view>(*pin) : std::nullopt,
+      policy, device_secret_ ? &*device_secret_ : nullptr, environment_.random);
+  if (absl::IsAlreadyExists(key.status()) &&
+      absl::IsNotFound(ReadKeyslotState(folder_).status())) {
+    return DeviceSecretExists();
+  }
+  if (absl::IsAlreadyExists(key.status())) {
+    return Failure{ExitCode::kUsage,
+                   absl::StrCat("There is an account in ", folder_,
+                                " already; nothing was changed.")};
+  }
+  if (!key.ok()) return PinFailure(key.status(), folder_);
+  absl::StatusOr<std::unique_ptr<ClientStore>> store =
+      ClientStore::Open(folder_, *key);
+  if (!store.ok()) return StorageFailure(store.status(), folder_);
+  store_ = *std::move(store);
+  const absl::Status created =
+      Messenger::CreateAccount(*store_, *account, restore, name,
+                               environment_.clock.Now(), environment_.random);
+  if (!created.ok()) return StorageFailure(created, folder_);
+
+  // The account is there, whatever the network does.
+  std::string phrase = crypto::EncodeRecoveryPhrase(account->seed());
+  absl::Cleanup wipe_phrase = [&phrase] { crypto::SecureWipe(phrase); };
+  if (json_) {
+    JsonWriter json;
+    json.BeginObject().Key("account_id").String(account->id().ToHex());
+    if (!restore) json.Key("recovery_phrase").String(phrase);
+    Print(std::move(json.EndObject()));
+  } else {
+    Print(absl::StrCat("Account id: ", account->id().ToHex()));
+    if (!restore) {
+      Print(absl::StrCat("Recovery phrase: ", phrase));
+      std::fprintf(stderr,
+                   "Write the 13 words down and keep them secret: they are the "
+                   "only way to restore the account.\n");
+    }
+  }
+  if (!arguments_.has("network-file") &&
+      getenv("SESSION_NETWORK_FILE") == nullptr) {
+    return std::nullopt;
+  }
+  // Others can write to it once its keys are in its swarm.
+  if (Result failure = Connect()) {
+    if (failure->code != ExitCode::kNetwork) return failure;
+    std::fprintf(stderr,
+                 "%s Nobody can write to the account before its keys are "
+                 "published; the next command that uses the network does it.\n",
+                 failure->sentence.c_str());
+    return std::nullopt;
+  }
+  return Publish();
+}
+
+Run::Result Run::AccountShow() {
+  if (Result failure = NeedAccount()) return failure;
+  const std::string id = messenger_->account().id().ToHex();
+  std::string phrase =
+      arguments_.has("phrase")
+          ? crypto::EncodeRecoveryPhrase(messenger_->account().seed())
+          : std::string();
+  absl::Cleanup wipe = [&phrase] { crypto::SecureWipe(phrase); };
+  if (json_) {
+    JsonWriter json;
+    json.BeginObject().Key("account_id").String(id);
+    json.Key("name").String(messenger_->name());
+    json.Key("published").Bool(messenger_->published());
+    if (!phrase.empty()) json.Key("recovery_phrase").String(phrase);
+    Print(std::move(json.EndObject()));
+    return std::nullopt;
+  }
+  Print(absl::StrCat("Account id: ", id));
+  Print(
+      absl::StrCat("Name: ", messenger_->name().empty()
+                                 ? "(none)"
+                                 : SafeForTerminal(messenger_->name(), false)));
+  Print(messenger_->published()
+            ? "Keys: published, others can write to you"
+            : "Keys: to be published with the next command that uses the "
+              "network");
+  if (!phrase.empty()) Print(absl::StrCat("Recovery phrase: ", phrase));
+  return std::nullopt;
+}
+
+Run::Result Run::AccountPin() {
+  const std::string what = arguments_.word(2);
+  if (what == "status") return AccountPinStatus();
+  if (!what.empty() && what != "remove") {
+    return Failure{ExitCode::kUsage,
+                   "Say what to do with the PIN: nothing more to set or change "
+                   "it, remove or status."};
+  }
+  const bool remove = what == "remove";
+  if (Result failure = OpenStore()) return failure;
+  PinPolicy policy;
+  if (Result failure = ReadPinPolicy(&policy)) return failure;
+  std::optional<std::string> new_pin;
+  absl::Cleanup wipe = [&new_pin] {
+    if (new_pin) crypto::SecureWipe(*new_pin);
+  };
+  if (!remove) {
+    absl::StatusOr<std::string> read = ReadNewPin(arguments_, "new-pin-fd", "");
+    if (!read.ok()) {
+      return Failure{ExitCode::kPin,
+                     Capitalized(absl::StrCat(read.status().message(), "."))};
+    }
+    new_pin = *std::move(read);
+  }
+  const absl::Status changed = ChangeKeyslotPin(
+      folder_, pin_ ? std::optional<absl::string_view>(*pin_) : std::nullopt,
+      new_pin ? std::optional<absl::string_view>(*new_pin) : std::nullopt,
+      policy, device_secret_ ? &*device_secret_ : nullptr, environment_.clock,
+      environment_.random);
+  if (absl::IsAlreadyExists(changed)) return DeviceSecretExists();
+  if (!changed.ok()) return PinFailure(changed, folder_);
+  if (json_) {
+    JsonWriter json;
+    Print(std::move(json.BeginObject().Key("pin").Bool(!remove).EndObject()));
+  } else {
+    Print(remove ? "The PIN is gone: whoever gets the folder can read it."
+                 : "The new PIN is in force.");
+  }
+  return std::nullopt;
+}
+
+// Without the PIN: nothing of this is secret.
+Run::Result Run::AccountPinStatus() {
+  const absl::StatusOr<KeyslotState> state = ReadKeyslotState(folder_);
+  if (absl::IsNotFound(state.status())) {
+    return Failure{ExitCode::kNotFound,
+                   absl::StrCat("There is no account in ", folder_, ".")};
+  }
+  if (!state.ok()) return PinFailure(state.status(), folder_);
+  if (json_) {
+    JsonWriter json;
+    json.BeginObject().Key("pin").Bool(state->has_pin);
+    json.Key("device_secret").Bool(state->has_device_secret);
+    json.Key("wrong_pins").Int(state->wrong_pins);
+    json.Key("wipe_after").Int(state->wipe_after);
+    Print(std::move(json.EndObject()));
+    return std::nullopt;
+  }
+  if (!state->has_pin) {
+    Print("PIN: none, whoever gets the folder can read it");
+    return std::nullopt;
+  }
+  Print("PIN: set");
+  Print(state->has_device_secret
+            ? "Device secret: used, a copy of the folder alone does not open"
+            : "Device secret: none; `account pin` sets a PIN with one");
+  Print(absl::StrCat("Wrong PINs in a row: ", state->wrong_pins));
+  Print(state->wipe_after == 0
+            ? std::string("Destroyed after wrong PINs: never")
+            : absl::StrCat("Destroyed after wrong PINs: ", state->wipe_after));
+  return std::nullopt;
+}
+
+Run::Result Run::Name() {
+  if (Result failure = NeedAccount()) return failure;
+  if (arguments_.words().size() > 1) {
+    const absl::Status set = messenger_->SetName(arguments_.word(1));
+    if (absl::IsInvalidArgument(set)) {
+      return Failure{ExitCode::kUsage,
+                     Capitalized(absl::StrCat(set.message(), "."))};
+    }
+    if (!set.ok()) return StorageFailure(set, folder_);
+  }
+  if (json_) {
+    JsonWriter json;
+    json.BeginObject().Key("name").String(messenger_->name());
+    Print(std::move(json.EndObject()));
+  } else {
+    Print(SafeForTerminal(messenger_->name(), false));
+  }
+  return std::nullopt;
+}
+
+}  // namespace messenger::client
