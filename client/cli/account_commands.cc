@@ -157,11 +157,16 @@ Run::Result Run::AccountCreate(bool restore) {
 
 Run::Result Run::AccountShow() {
   if (Result failure = NeedAccount()) return failure;
-  const std::string id = messenger_->account().id().ToHex();
-  std::string phrase =
-      arguments_.has("phrase")
-          ? crypto::EncodeRecoveryPhrase(messenger_->account().seed())
-          : std::string();
+  const std::string id = messenger_->account_id().ToHex();
+  const crypto::AccountKeys* keys = messenger_->account_keys();
+  if (arguments_.has("phrase") && keys == nullptr) {
+    return Failure{ExitCode::kUsage,
+                   "This is a linked device: only the account's first device "
+                   "has the 13 words."};
+  }
+  std::string phrase = arguments_.has("phrase")
+                           ? crypto::EncodeRecoveryPhrase(keys->seed())
+                           : std::string();
   absl::Cleanup wipe = [&phrase] { crypto::SecureWipe(phrase); };
   if (json_) {
     JsonWriter json;

@@ -43,6 +43,8 @@ const char* StateName(MessageState state) {
       return "delivered";
     case MessageState::kRead:
       return "read";
+    case MessageState::kElsewhere:
+      return "other-device";
   }
   return "unknown";
 }

@@ -221,7 +221,7 @@ Run::Result Run::SafetyNumber() {
     return failure;
   }
   const std::string digits =
-      crypto::SafetyNumber(messenger_->account().id(), *other);
+      crypto::SafetyNumber(messenger_->account_id(), *other);
   if (json_) {
     JsonWriter json;
     json.BeginObject().Key("safety_number").String(digits);

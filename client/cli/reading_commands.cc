@@ -11,7 +11,6 @@
 #include "client/cli/run.h"
 #include "client/cli/terminal_text.h"
 #include "client/messenger/mail_watch.h"
-#include "crypto/sign/ed25519.h"
 
 namespace messenger::client {
 namespace {
@@ -401,11 +400,7 @@ Run::Result Run::PrintMessages(
 Run::Result Run::Path() {
   if (Result failure = NeedNetwork()) return failure;
   // A real request to the own mailbox; nothing of it is kept.
-  ReadTarget inbox;
-  inbox.mailbox = std::string(messenger_->account().id().bytes());
-  inbox.reader = std::make_shared<crypto::Ed25519PrivateKey>(
-      crypto::Ed25519PrivateKey::FromSeed(
-          messenger_->account().signing_key().seed()));
+  const ReadTarget inbox = messenger_->inbox();
   const absl::StatusOr<Retrieved> retrieved = Await<Retrieved>([&](auto done) {
     connection_->mail().Retrieve(inbox, {}, std::move(done));
   });

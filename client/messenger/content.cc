@@ -12,6 +12,7 @@ namespace messenger::client {
 namespace {
 
 constexpr size_t kKeyBytes = 32;
+constexpr size_t kAccountIdBytes = 33;
 // Year 9999; what lies beyond is nonsense and would overflow when shown.
 constexpr uint64_t kMaxSentMs = 253'402'300'799'999;
 
@@ -162,6 +163,106 @@ absl::StatusOr<Timer> Read(const v1::Timer& proto) {
   return timer;
 }
 
+void Write(const OwnCopy& copy, v1::Content& proto) {
+  proto.mutable_own_copy()->set_peer(copy.peer);
+  proto.mutable_own_copy()->set_content(copy.content);
+}
+
+absl::StatusOr<OwnCopy> Read(const v1::OwnCopy& proto) {
+  if (proto.peer().size() != kAccountIdBytes) {
+    return absl::InvalidArgumentError("content: copy");
+  }
+  return OwnCopy{proto.peer(), proto.content()};
+}
+
+void Write(const OwnState& state, v1::Content& proto) {
+  proto.mutable_own_state();
+  for (const StateEntry& entry : state.entries) {
+    v1::StateEntry& out = *proto.mutable_own_state()->add_entries();
+    out.set_name(entry.name);
+    out.set_value(entry.value);
+    out.set_changed_ms(
+        static_cast<uint64_t>(absl::ToUnixMillis(entry.changed)));
+    out.set_device(entry.device);
+  }
+}
+
+absl::StatusOr<OwnState> Read(const v1::OwnState& proto) {
+  const absl::Status malformed = absl::InvalidArgumentError("content: state");
+  OwnState state;
+  for (const v1::StateEntry& entry : proto.entries()) {
+    if (entry.name().empty() || entry.name().size() > kMaxStateNameBytes ||
+        entry.value().size() > kMaxStateValueBytes ||
+        entry.changed_ms() > kMaxSentMs || !IsId(entry.device())) {
+      return malformed;
+    }
+    state.entries.push_back(
+        {entry.name(), entry.value(),
+         absl::FromUnixMillis(static_cast<int64_t>(entry.changed_ms())),
+         entry.device()});
+  }
+  if (state.entries.empty() || state.entries.size() > kMaxStateEntries) {
+    return malformed;
+  }
+  return state;
+}
+
+void Write(const LinkOffer& offer, v1::Content& proto) {
+  proto.mutable_link_offer()->set_commitment(offer.commitment);
+}
+
+absl::StatusOr<LinkOffer> Read(const v1::LinkOffer& proto) {
+  if (proto.commitment().size() != kLinkNonceBytes) {
+    return absl::InvalidArgumentError("content: link offer");
+  }
+  return LinkOffer{proto.commitment()};
+}
+
+void Write(const LinkAnswer& answer, v1::Content& proto) {
+  v1::LinkAnswer& out = *proto.mutable_link_answer();
+  out.set_nonce(answer.nonce);
+  out.set_device_id(answer.device_id);
+  out.set_signing_key(answer.signing_key);
+  out.set_agreement_key(answer.agreement_key);
+}
+
+absl::StatusOr<LinkAnswer> Read(const v1::LinkAnswer& proto) {
+  if (proto.nonce().size() != kLinkNonceBytes || !IsId(proto.device_id()) ||
+      proto.signing_key().size() != kKeyBytes ||
+      proto.agreement_key().size() != kKeyBytes) {
+    return absl::InvalidArgumentError("content: link answer");
+  }
+  return LinkAnswer{proto.nonce(), proto.device_id(), proto.signing_key(),
+                    proto.agreement_key()};
+}
+
+void Write(const LinkReveal& reveal, v1::Content& proto) {
+  proto.mutable_link_reveal()->set_nonce(reveal.nonce);
+}
+
+absl::StatusOr<LinkReveal> Read(const v1::LinkReveal& proto) {
+  if (proto.nonce().size() != kLinkNonceBytes) {
+    return absl::InvalidArgumentError("content: link reveal");
+  }
+  return LinkReveal{proto.nonce()};
+}
+
+void Write(const LinkGrant& grant, v1::Content& proto) {
+  v1::LinkGrant& out = *proto.mutable_link_grant();
+  out.set_identity_record(grant.identity_record);
+  out.set_identity_kem_seed(grant.identity_kem_seed);
+  out.set_profile_name(grant.profile_name);
+}
+
+absl::StatusOr<LinkGrant> Read(const v1::LinkGrant& proto) {
+  if (proto.identity_kem_seed().size() != kKeyBytes ||
+      !CheckProfileName(proto.profile_name()).ok()) {
+    return absl::InvalidArgumentError("content: link grant");
+  }
+  return LinkGrant{proto.identity_record(), proto.identity_kem_seed(),
+                   proto.profile_name()};
+}
+
 template <typename Proto>
 absl::Status ReadInto(const Proto& proto, ContentBody& body) {
   auto read = Read(proto);
@@ -182,6 +283,18 @@ absl::Status ReadBody(const v1::Content& proto, Content& content) {
       return ReadInto(proto.receipts(), content.body);
     case v1::Content::kTimer:
       return ReadInto(proto.timer(), content.body);
+    case v1::Content::kOwnCopy:
+      return ReadInto(proto.own_copy(), content.body);
+    case v1::Content::kOwnState:
+      return ReadInto(proto.own_state(), content.body);
+    case v1::Content::kLinkOffer:
+      return ReadInto(proto.link_offer(), content.body);
+    case v1::Content::kLinkAnswer:
+      return ReadInto(proto.link_answer(), content.body);
+    case v1::Content::kLinkReveal:
+      return ReadInto(proto.link_reveal(), content.body);
+    case v1::Content::kLinkGrant:
+      return ReadInto(proto.link_grant(), content.body);
     case v1::Content::kAck:
     case v1::Content::BODY_NOT_SET:
       return absl::OkStatus();
@@ -276,6 +389,7 @@ std::string EncodeContent(const Content& content) {
         content.mailbox_offer.substr(kKeyBytes));
   }
   proto.set_profile_name(content.profile_name);
+  proto.set_identity_seq(content.identity_seq);
   std::visit([&proto](const auto& body) { Write(body, proto); }, content.body);
   return proto.SerializeAsString();
 }
@@ -306,6 +420,7 @@ absl::StatusOr<Content> DecodeContent(absl::string_view bytes) {
   if (!CheckProfileName(content.profile_name).ok()) {
     return absl::InvalidArgumentError("content: name");
   }
+  content.identity_seq = proto.identity_seq();
   const absl::Status body = ReadBody(proto, content);
   if (!body.ok()) return body;
   return content;

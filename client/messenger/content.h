@@ -68,9 +68,54 @@ struct Timer {
   uint32_t revision = 0;
 };
 
+struct OwnCopy {
+  std::string peer;     // an account id, 33 bytes
+  std::string content;  // an encoded Content
+};
+
+struct StateEntry {
+  std::string name;
+  std::string value;
+  absl::Time changed;
+  std::string device;  // kMessageIdBytes long
+};
+inline constexpr size_t kMaxStateNameBytes = 128;
+inline constexpr size_t kMaxStateValueBytes = 1024;
+inline constexpr size_t kMaxStateEntries = 100;
+// Of all names and values of one content.
+inline constexpr size_t kMaxStateBytes = 32'000;
+
+struct OwnState {
+  std::vector<StateEntry> entries;
+};
+
+inline constexpr size_t kLinkNonceBytes = 32;
+
+struct LinkOffer {
+  std::string commitment;
+};
+
+struct LinkAnswer {
+  std::string nonce;
+  std::string device_id;
+  std::string signing_key;
+  std::string agreement_key;
+};
+
+struct LinkReveal {
+  std::string nonce;
+};
+
+struct LinkGrant {
+  std::string identity_record;
+  std::string identity_kem_seed;  // secret
+  std::string profile_name;
+};
+
 // Nothing: an acknowledgement, or something a newer client says.
-using ContentBody =
-    std::variant<std::monostate, TextPart, Reaction, Unsend, Receipts, Timer>;
+using ContentBody = std::variant<std::monostate, TextPart, Reaction, Unsend,
+                                 Receipts, Timer, OwnCopy, OwnState, LinkOffer,
+                                 LinkAnswer, LinkReveal, LinkGrant>;
 
 struct Content {
   std::string message_id;  // kMessageIdBytes
@@ -79,6 +124,7 @@ struct Content {
   // offered.
   std::string mailbox_offer;
   std::string profile_name;
+  uint64_t identity_seq = 0;  // 0: not said
   ContentBody body;
 };
 

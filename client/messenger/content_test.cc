@@ -76,6 +76,25 @@ TEST(ContentTest, EachBodyComesBackAsItWas) {
   const Receipts receipts = RoundTrip(Receipts{{Id('d')}, {Id('r'), Id('s')}});
   EXPECT_THAT(receipts.delivered, ::testing::ElementsAre(Id('d')));
   EXPECT_THAT(receipts.read, ::testing::ElementsAre(Id('r'), Id('s')));
+  EXPECT_EQ(RoundTrip(OwnCopy{std::string(33, 'p'), "inner"}).content, "inner");
+  const OwnState state = RoundTrip(
+      OwnState{{{"name", "value", absl::FromUnixMillis(7), Id('d')}}});
+  EXPECT_EQ(state.entries[0].name, "name");
+  EXPECT_EQ(state.entries[0].value, "value");
+  EXPECT_EQ(state.entries[0].changed, absl::FromUnixMillis(7));
+  EXPECT_EQ(state.entries[0].device, Id('d'));
+  const std::string key(32, 'k');
+  EXPECT_EQ(RoundTrip(LinkOffer{key}).commitment, key);
+  EXPECT_EQ(RoundTrip(LinkReveal{key}).nonce, key);
+  const LinkAnswer answer = RoundTrip(
+      LinkAnswer{key, Id('d'), std::string(32, 's'), std::string(32, 'a')});
+  EXPECT_EQ(answer.device_id, Id('d'));
+  EXPECT_EQ(answer.signing_key, std::string(32, 's'));
+  EXPECT_EQ(answer.agreement_key, std::string(32, 'a'));
+  const LinkGrant grant = RoundTrip(LinkGrant{"record", key, "Ada"});
+  EXPECT_EQ(grant.identity_record, "record");
+  EXPECT_EQ(grant.identity_kem_seed, key);
+  EXPECT_EQ(grant.profile_name, "Ada");
   const Timer timer = RoundTrip(Timer{absl::Seconds(5), 7});
   EXPECT_EQ(timer.time, absl::Seconds(5));
   EXPECT_EQ(timer.revision, 7u);
@@ -162,6 +181,43 @@ INSTANTIATE_TEST_SUITE_P(
         MalformedCase{"ShortReceipt",
                       [](Content& c) {
                         c.body = Receipts{{}, {"short"}};
+                      }},
+        MalformedCase{"CopyForNobody",
+                      [](Content& c) {
+                        c.body = OwnCopy{"", "inner"};
+                      }},
+        MalformedCase{"NoState", [](Content& c) { c.body = OwnState(); }},
+        MalformedCase{"MuchState",
+                      [](Content& c) {
+                        c.body = OwnState{std::vector<StateEntry>(
+                            kMaxStateEntries + 1, {"n", "v", {}, Id('d')})};
+                      }},
+        MalformedCase{
+            "LongStateName",
+            [](Content& c) {
+              c.body = OwnState{{{std::string(129, 'n'), "v", {}, Id('d')}}};
+            }},
+        MalformedCase{
+            "LongStateValue",
+            [](Content& c) {
+              c.body = OwnState{{{"n", std::string(1025, 'v'), {}, Id('d')}}};
+            }},
+        MalformedCase{"StateOfNoDevice",
+                      [](Content& c) {
+                        c.body = OwnState{{{"n", "v", {}, "short"}}};
+                      }},
+        MalformedCase{"ShortCommitment",
+                      [](Content& c) { c.body = LinkOffer{"short"}; }},
+        MalformedCase{"ShortNonce",
+                      [](Content& c) { c.body = LinkReveal{"short"}; }},
+        MalformedCase{"ShortDeviceKey",
+                      [](Content& c) {
+                        c.body = LinkAnswer{std::string(32, 'n'), Id('d'),
+                                            "short", std::string(32, 'a')};
+                      }},
+        MalformedCase{"ShortKemSeed",
+                      [](Content& c) {
+                        c.body = LinkGrant{"r", "short", ""};
                       }},
         MalformedCase{"LongTimer",
                       [](Content& c) {

@@ -21,6 +21,7 @@ bool Shorter(absl::Duration a, absl::Duration b) {
 struct Applier {
   ClientStore& store;
   Contact& from;
+  bool own;
   const Content& content;
   absl::Time now;
   std::optional<absl::Time> receipt_due;
@@ -28,10 +29,15 @@ struct Applier {
 
   bool IsContact() const { return from.standing == Standing::kContact; }
 
+  // Whose message the speaker means, seen from here.
+  MessageKey KeyOf(const Target& target) const {
+    return {target.of_reader != own, target.message_id};
+  }
+
   absl::Status operator()(std::monostate) const { return absl::OkStatus(); }
 
   absl::Status operator()(const TextPart& text) const {
-    if (from.standing == Standing::kRequest) {
+    if (from.standing == Standing::kRequest && !own) {
       ASSIGN_OR_RETURN(const std::vector<Message> kept,
                        store.Messages(from.account, kMaxRequestTexts));
       if (kept.size() == kMaxRequestTexts) return absl::OkStatus();
@@ -49,17 +55,16 @@ struct Applier {
 
   absl::Status Add(const TextPart& text, std::string whole) const {
     Message message(from.account);
+    message.outgoing = own;
     message.message_id = content.message_id;
     message.text = std::move(whole);
     message.sent = content.sent;
     message.stored = now;
-    message.state = MessageState::kReceived;
+    message.state = own ? MessageState::kElsewhere : MessageState::kReceived;
     message.timer = text.timer;
-    if (text.reply_to) {
-      message.reply_to =
-          MessageKey{text.reply_to->of_reader, text.reply_to->message_id};
-    }
-    RETURN_IF_ERROR(store.AddMessage(message).status());
+    if (text.reply_to) message.reply_to = KeyOf(*text.reply_to);
+    ASSIGN_OR_RETURN(const int64_t row, store.AddMessage(message));
+    if (own) return store.StartTimer(row, now);
     // News bring a conversation back, unless its noise is not wanted.
     if (from.archived && !from.muted) {
       from.archived = false;
@@ -72,9 +77,10 @@ struct Applier {
 
   absl::Status Edit(const std::string& id, const std::string& text) const {
     ASSIGN_OR_RETURN(const std::optional<Message> message,
-                     store.FindMessage(from.account, {false, id}));
+                     store.FindMessage(from.account, {own, id}));
     if (!message) {
-      return store.KeepEarlyEdit(from.account, id, text, content.sent, now);
+      return store.KeepEarlyEdit(from.account, {own, id}, text, content.sent,
+                                 now);
     }
     ASSIGN_OR_RETURN(const bool changed,
                      store.EditMessage(message->row, text, content.sent));
@@ -83,7 +89,7 @@ struct Applier {
   }
 
   absl::Status operator()(const Unsend& unsend) const {
-    const MessageKey key = {false, unsend.message_id};
+    const MessageKey key = {own, unsend.message_id};
     ASSIGN_OR_RETURN(const std::optional<Message> message,
                      store.FindMessage(from.account, key));
     if (!message) return store.AddRemoved(from.account, key, now);
@@ -97,11 +103,10 @@ struct Applier {
 
   absl::Status operator()(const Reaction& reaction) const {
     if (!IsContact()) return absl::OkStatus();
-    const MessageKey target = {reaction.target.of_reader,
-                               reaction.target.message_id};
+    const MessageKey target = KeyOf(reaction.target);
     ASSIGN_OR_RETURN(const bool changed,
                      store.PutReaction(from.account, target,
-                                       {false, reaction.emoji, content.sent}));
+                                       {own, reaction.emoji, content.sent}));
     if (!changed) return absl::OkStatus();
     ASSIGN_OR_RETURN(const std::optional<Message> message,
                      store.FindMessage(from.account, target));
@@ -110,7 +115,7 @@ struct Applier {
   }
 
   absl::Status operator()(const Receipts& receipts) const {
-    if (!receipt_due || !IsContact()) return absl::OkStatus();
+    if (own || !receipt_due || !IsContact()) return absl::OkStatus();
     RETURN_IF_ERROR(Confirm(receipts.delivered, MessageState::kDelivered));
     return Confirm(receipts.read, MessageState::kRead);
   }
@@ -137,13 +142,20 @@ struct Applier {
     from.timer_revision = timer.revision;
     RETURN_IF_ERROR(store.PutContact(from));
     Message note(from.account);
+    note.outgoing = own;
     note.kind = MessageKind::kTimer;
     note.message_id = content.message_id;
     note.sent = content.sent;
     note.stored = now;
-    note.state = MessageState::kReceived;
+    note.state = own ? MessageState::kElsewhere : MessageState::kReceived;
     note.timer = timer.time;
     return store.AddMessage(note).status();
+  }
+
+  // What belongs between devices; the messenger has handled it.
+  template <typename Other>
+  absl::Status operator()(const Other&) const {
+    return absl::OkStatus();
   }
 
   void Report(MessageChange::Kind kind, int64_t row) const {
@@ -153,7 +165,7 @@ struct Applier {
 
 }  // namespace
 
-absl::Status ApplyContent(ClientStore& store, Contact& from,
+absl::Status ApplyContent(ClientStore& store, Contact& from, bool own,
                           const Content& content, absl::Time now,
                           std::optional<absl::Time> receipt_due,
                           std::vector<MessageChange>& changes) {
@@ -161,8 +173,9 @@ absl::Status ApplyContent(ClientStore& store, Contact& from,
       from.standing == Standing::kDeclined) {
     return absl::OkStatus();
   }
-  return std::visit(Applier{store, from, content, now, receipt_due, changes},
-                    content.body);
+  return std::visit(
+      Applier{store, from, own, content, now, receipt_due, changes},
+      content.body);
 }
 
 }  // namespace messenger::client

@@ -30,7 +30,9 @@ struct MessageChange {
 // confirmed then, and confirmations are believed; nothing: neither.
 // ALREADY_EXISTS: the same text came before, or was removed. Other codes as of
 // the store.
-absl::Status ApplyContent(ClientStore& store, Contact& from,
+//
+// `own`: another device of this account has said it to `from`.
+absl::Status ApplyContent(ClientStore& store, Contact& from, bool own,
                           const Content& content, absl::Time now,
                           std::optional<absl::Time> receipt_due,
                           std::vector<MessageChange>& changes);

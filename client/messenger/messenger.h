@@ -77,6 +77,17 @@ struct FlushReport {
   int waiting = 0;
 };
 
+// A device of this account.
+struct OwnDevice {
+  DeviceId id;
+  absl::Time added;
+  bool is_this = false;
+  bool is_first = false;  // has the account's keys
+};
+
+// From the offer to the comparison of the digits.
+inline constexpr absl::Duration kLinkWindow = absl::Minutes(10);
+
 struct ReceiveReport {
   // Those not shown before, in the order they were stored.
   std::vector<Message> messages;
@@ -122,7 +133,13 @@ class Messenger final {
   static absl::StatusOr<std::unique_ptr<Messenger>> Open(
       const Environment& environment);
 
-  const crypto::AccountKeys& account() const { return account_; }
+  const crypto::AccountId& account_id() const { return id_; }
+  // Null on a linked device: it can do everything but change the account.
+  const crypto::AccountKeys* account_keys() const {
+    return keys_ ? &*keys_ : nullptr;
+  }
+  // Where strangers write to this device.
+  ReadTarget inbox() const { return InboxTarget(); }
   const std::string& name() const { return name_; }
   absl::Status SetName(absl::string_view name);
 
@@ -187,6 +204,28 @@ class Messenger final {
   // The person was told of a report's changed devices.
   absl::Status ConfirmDevices(const std::vector<crypto::AccountId>& told);
 
+  // Several devices (client/SPEC.md, section 14). A new device makes an account
+  // of its own, whose id is the code, and waits; the first device offers, both
+  // show digits once they have answered each other, and the person types them
+  // into the first device. Everything in between is Flush() and Receive().
+  static absl::Status CreateForLink(ClientStore& store, absl::Time now,
+                                    crypto::Random& random);
+  absl::StatusOr<bool> AwaitsLink();
+  // The account is that of the other side now; this object is of no more use.
+  bool became_linked() const { return became_linked_; }
+  // FAILED_PRECONDITION: a linked device, or too many of them.
+  // INVALID_ARGUMENT: that is no code.
+  absl::Status OfferLink(const crypto::AccountId& code);
+  // Six, or none yet.
+  absl::StatusOr<std::string> LinkDigits();
+  // INVALID_ARGUMENT: others; the link is given up. FAILED_PRECONDITION: none
+  // is being made, or for too long.
+  absl::Status ConfirmLink(absl::string_view digits);
+  // NOT_FOUND: no such device. FAILED_PRECONDITION: this one is linked itself.
+  absl::Status UnlinkDevice(const DeviceId& device);
+  // The first device first.
+  std::vector<OwnDevice> Devices() const;
+
   // Whether others can write to the account: the inbox is registered, and the
   // records have been published since they last changed.
   bool published() const;
@@ -214,19 +253,28 @@ class Messenger final {
  private:
   struct ReceiveRun;
   struct FlushRun;
+  struct Chain;
 
-  Messenger(const Environment& environment, crypto::AccountKeys account,
-            DeviceKeys device, PrekeySecrets prekeys);
+  struct OwnAccount {
+    crypto::AccountId id;
+    std::optional<crypto::AccountKeys> keys;
+    std::shared_ptr<const crypto::Ed25519PrivateKey> inbox_key;
+  };
+  static absl::Status CreateWith(ClientStore& store,
+                                 const crypto::AccountKeys& account,
+                                 const DeviceKeys& device, bool restored,
+                                 absl::string_view name, absl::Time now);
+  static absl::StatusOr<OwnAccount> LoadAccount(ClientStore& store,
+                                                const DeviceKeys& device);
+
+  Messenger(const Environment& environment, OwnAccount account,
+            crypto::XWingPrivateKey identity_kem, DeviceKeys device,
+            PrekeySecrets prekeys);
 
   LocalIdentity Self() const {
     return {*identity_record_, device_, identity_kem_};
   }
-  const std::string account_mailbox() const {
-    return std::string(account_.id().bytes());
-  }
-  std::shared_ptr<const crypto::Ed25519PrivateKey> account_signing_key() const {
-    return account_signing_key_;
-  }
+  const std::string account_mailbox() const { return std::string(id_.bytes()); }
   void Progress(absl::string_view words) const;
 
   // Registering.
@@ -254,46 +302,64 @@ class Messenger final {
   absl::Status AdoptIdentity(const std::vector<MailRecord>& records);
   void PutIdentity(MailDone<Delivery> done);
   void PutPrekey(MailDone<Delivery> done);
+  absl::Status RecordPublished(const std::string& record);
   void FinishPublish(MailDone<Delivery>& done, absl::StatusOr<Delivery> result);
 
-  // Sending.
-  absl::StatusOr<std::vector<Session>> SessionsWith(
-      const crypto::AccountId& peer);
-  // With devices that the account lists, and with those that have left it.
-  struct SessionsByDevice {
-    std::vector<Session> listed;
-    std::vector<Session> left;
-  };
-  absl::StatusOr<SessionsByDevice> SortByDevice(const crypto::AccountId& peer,
-                                                std::vector<Session> sessions);
-  void FlushPeer(std::shared_ptr<FlushRun> run, size_t peer);
-  void FlushItem(std::shared_ptr<FlushRun> run, size_t peer, OutboxItem item);
-  void CheckDevices(std::shared_ptr<FlushRun> run, size_t peer,
+  // Of a linked device: the record that the account's first device has made.
+  void ReadOwnIdentity(MailDone<Delivery> done);
+  absl::Status AdoptOwnRecord(const IdentityRecord& record);
+  // Inside a transaction; `identity_record_` is still the one before.
+  absl::Status StoreOwnRecord(const IdentityRecord& record);
+
+  // Sending: chains of items, one for each device of a peer.
+  void StartChains(const std::shared_ptr<FlushRun>& run);
+  void FlushChain(std::shared_ptr<FlushRun> run, size_t chain);
+  void EndChain(std::shared_ptr<FlushRun> run);
+  // The newest record of the account that was accepted. NOT_FOUND: none yet.
+  absl::StatusOr<IdentityRecord> PinnedIdentity(
+      const crypto::AccountId& account);
+  // Makes one item for each device of the items whose peers' are known.
+  absl::Status SpreadKnown();
+  absl::Status SpreadItems(const crypto::AccountId& peer);
+  absl::Status ChangeDevices(const crypto::AccountId& peer,
+                             const IdentityRecord& before,
+                             const IdentityRecord& after);
+  absl::Status AddForDevice(const OutboxItem& item, const std::string& device);
+  void FlushItem(std::shared_ptr<FlushRun> run, size_t chain, OutboxItem item);
+  void CheckDevices(std::shared_ptr<FlushRun> run, size_t chain,
                     OutboxItem item);
   absl::StatusOr<bool> IdentityCheckDue(const crypto::AccountId& peer);
-  void SealAndStore(std::shared_ptr<FlushRun> run, size_t peer,
+  void SealAndStore(std::shared_ptr<FlushRun> run, size_t chain,
                     OutboxItem item);
+  // Empty while the device has not told us of one.
+  absl::StatusOr<std::string> OutgoingMailboxOf(const crypto::AccountId& peer,
+                                                absl::string_view device);
   // `started`: the session was made for this item and nobody knows it yet.
-  void SealFor(std::shared_ptr<FlushRun> run, size_t peer,
+  void SealFor(std::shared_ptr<FlushRun> run, size_t chain,
                const Session& session, bool started, OutboxItem item);
   // For an item too large for an inbox: what goes out now in its place.
-  absl::StatusOr<OutboxItem> CutForInbox(FlushRun& run, size_t peer,
+  absl::StatusOr<OutboxItem> CutForInbox(FlushRun& run, size_t chain,
                                          bool started, const OutboxItem& item);
   absl::StatusOr<std::vector<OutboxItem>> ReplaceInOutbox(
       const OutboxItem& item, std::vector<OutboxItem> replacements);
-  // `again`: there is a session, which the new one is to replace.
-  void FetchKeys(const crypto::AccountId& peer, bool again,
-                 MailDone<Session> done);
+  // With one device, or with all when it is empty.
+  absl::StatusOr<std::vector<Session>> SessionsWith(
+      const crypto::AccountId& peer, absl::string_view device);
+  void FetchIdentity(const crypto::AccountId& peer,
+                     MailDone<IdentityRecord> done);
+  void FetchKeys(const crypto::AccountId& peer, const std::string& device,
+                 bool again, MailDone<Session> done);
   absl::StatusOr<IdentityRecord> CheckPeerIdentity(
       const crypto::AccountId& peer, const std::vector<MailRecord>& records);
   absl::StatusOr<Session> StartSession(const IdentityRecord& identity,
+                                       absl::string_view device,
                                        const std::vector<MailRecord>& prekeys,
                                        bool again);
   absl::Status SealItem(const Session& session, OutboxItem& item);
-  void StoreItem(std::shared_ptr<FlushRun> run, size_t peer, OutboxItem item);
-  void ItemDone(std::shared_ptr<FlushRun> run, size_t peer,
+  void StoreItem(std::shared_ptr<FlushRun> run, size_t chain, OutboxItem item);
+  void ItemDone(std::shared_ptr<FlushRun> run, size_t chain,
                 const OutboxItem& item, absl::StatusOr<Delivery> result);
-  void RecordItem(FlushRun& run, size_t peer, const OutboxItem& item,
+  void RecordItem(FlushRun& run, size_t chain, const OutboxItem& item,
                   absl::StatusOr<Delivery> result);
   bool GivenUp(const OutboxItem& item, const absl::Status& status) const;
   absl::Status RecordItemResult(const OutboxItem& item,
@@ -302,6 +368,38 @@ class Messenger final {
                         absl::Time sent, ContentBody body);
   OutboxItem NewItem(const Contact& contact, absl::string_view message_id,
                      absl::Time sent, ContentBody body);
+  // To a contact, and a copy to the other devices of this account.
+  absl::Status Say(const Contact& to, absl::string_view message_id,
+                   absl::Time sent, ContentBody body, int64_t message_row);
+  absl::Status TellOwnDevices(ContentBody body);
+  bool HasOtherDevices() const;
+
+  // Values that the own devices share; all inside a transaction. `unless`: the
+  // value that goes without saying.
+  absl::Status ShareValue(absl::string_view name, absl::string_view value,
+                          absl::string_view unless,
+                          std::vector<StateEntry>& entries);
+  absl::Status ShareContact(const Contact& contact);
+  absl::Status ShareProfile();
+  absl::Status ShareShown(const std::vector<Message>& messages);
+  absl::Status ShareEverything();
+  // The other devices' marks may be here before what they are about.
+  absl::Status ApplyShown();
+  absl::Status ApplyValue(absl::string_view name, absl::string_view value);
+  absl::Status ApplyStanding(Contact& contact, absl::string_view value);
+  absl::Status SetReceipts(bool wanted);
+
+  // Linking, inside a transaction but for the second last.
+  absl::Status ForgetLink();
+  absl::StatusOr<std::string> LinkValue(const char* setting);
+  absl::StatusOr<bool> LinkIsOpen();
+  absl::Status ApplyLink(const Contact& contact, const Content& content);
+  absl::Status BecomeLinked(const Contact& contact, const LinkGrant& grant);
+  absl::Status ChangeOwnDevices(
+      const std::vector<DeviceEntry>& devices,
+      absl::FunctionRef<absl::Status(const IdentityRecord&)> also);
+  absl::Status AnnounceDevices();
+
   // The parts of a text, inside a transaction.
   absl::Status QueueText(const Contact& contact, const Message& message,
                          absl::string_view message_id, absl::Time sent,
@@ -330,6 +428,9 @@ class Messenger final {
   absl::Status OpenPairwiseBlob(const crypto::AccountId& peer,
                                 const MailMessage& message, Changes& changes);
   absl::Status AcceptSession(const MailMessage& message, Changes& changes);
+  absl::Status ApplyOwn(const Content& content, Changes& changes);
+  // The sender of a first message is a device of its account.
+  absl::Status PinSender(Contact& contact, const Accepted& accepted);
   absl::Status DeliverContent(const Session& session, absl::string_view bytes,
                               bool acknowledge, Changes& changes);
   // `standing` is that of an account never heard of.
@@ -339,7 +440,9 @@ class Messenger final {
   absl::StatusOr<Contact> UnblockedContact(const crypto::AccountId& peer);
   // Inside a transaction.
   absl::Status MakeContact(Contact& contact);
-  absl::Status QueueGreeting(const Contact& contact);
+  absl::Status MakeBlocked(Contact& contact);
+  // To one device, or to all when it is empty.
+  absl::Status QueueGreeting(const Contact& contact, absl::string_view device);
   absl::Status ForgetRequest(const Contact& contact);
   absl::Status MakeRoomForRequest();
   absl::Status EndOldRequests();
@@ -354,13 +457,18 @@ class Messenger final {
   absl::Status DropOldSessions(const crypto::AccountId& peer);
 
   Environment env_;
-  crypto::AccountKeys account_;
-  std::shared_ptr<const crypto::Ed25519PrivateKey> account_signing_key_;
+  crypto::AccountId id_;
+  std::optional<crypto::AccountKeys> keys_;
+  std::shared_ptr<const crypto::Ed25519PrivateKey> inbox_key_;
+  std::string inbox_mailbox_;
   crypto::XWingPrivateKey identity_kem_;
   DeviceKeys device_;
   std::optional<IdentityRecord> identity_record_;
   PrekeySecrets prekeys_;
   std::string name_;
+  // Adopted in a transaction that has not ended yet.
+  std::optional<IdentityRecord> adopted_record_;
+  bool became_linked_ = false;
   bool publishing_ = false;
   bool registered_again_ = false;  // in this Publish()
   bool flushing_ = false;

@@ -51,10 +51,9 @@ absl::Status Messenger::QueueText(const Contact& contact,
     part.reply_to = like.reply_to;
     part.replaces = like.replaces;
     part.timer = like.timer;
-    OutboxItem item = NewItem(contact, message_id, sent, std::move(part));
     // The state of a text is not that of its edits.
-    if (like.replaces.empty()) item.message_row = message.row;
-    RETURN_IF_ERROR(env_.store.AddOutboxItem(item).status());
+    RETURN_IF_ERROR(Say(contact, message_id, sent, std::move(part),
+                        like.replaces.empty() ? message.row : 0));
   }
   return absl::OkStatus();
 }
@@ -63,7 +62,7 @@ absl::StatusOr<int64_t> Messenger::QueueMessage(
     const AccountId& to, absl::string_view text,
     std::optional<MessageKey> reply_to) {
   RETURN_IF_ERROR(CheckText(text));
-  if (to == account_.id()) {
+  if (to == id_) {
     return absl::InvalidArgumentError("that is your own account id");
   }
   Message message(to);
@@ -163,11 +162,8 @@ absl::Status Messenger::React(int64_t row, absl::string_view emoji) {
                         .PutReaction(message.conversation, key,
                                      {true, std::string(emoji), sent})
                         .status());
-    return env_.store
-        .AddOutboxItem(NewItem(shown.contact,
-                               env_.random.String(kMessageIdBytes), sent,
-                               Reaction{ToReader(message), std::string(emoji)}))
-        .status();
+    return Say(shown.contact, env_.random.String(kMessageIdBytes), sent,
+               Reaction{ToReader(message), std::string(emoji)}, 0);
   });
 }
 
@@ -187,12 +183,10 @@ absl::Status Messenger::Unsend(int64_t row) {
     // Of a text in parts some may have left before.
     left = left || message.text.size() > kMaxInboxContentBytes;
     RETURN_IF_ERROR(env_.store.RemoveMessage(message, Removal::kUnsent));
-    if (!left) return absl::OkStatus();
-    return env_.store
-        .AddOutboxItem(
-            NewItem(shown.contact, env_.random.String(kMessageIdBytes),
-                    env_.clock.Now(), client::Unsend{message.message_id}))
-        .status();
+    // The own devices have a copy of it.
+    if (!left && !HasOtherDevices()) return absl::OkStatus();
+    return Say(shown.contact, env_.random.String(kMessageIdBytes),
+               env_.clock.Now(), client::Unsend{message.message_id}, 0);
   }));
   return env_.store.TruncateLog();
 }
@@ -234,10 +228,8 @@ absl::Status Messenger::SetTimer(const AccountId& account,
     note.sent = note.stored = env_.clock.Now();
     note.timer = time;
     ASSIGN_OR_RETURN(note.row, env_.store.AddMessage(note));
-    OutboxItem item = NewItem(*contact, note.message_id, note.sent,
-                              Timer{time, contact->timer_revision});
-    item.message_row = note.row;
-    return env_.store.AddOutboxItem(item).status();
+    return Say(*contact, note.message_id, note.sent,
+               Timer{time, contact->timer_revision}, note.row);
   });
 }
 
@@ -250,7 +242,8 @@ absl::Status Messenger::Arrange(const AccountId& account,
       return absl::NotFoundError("this account is no contact");
     }
     change(*contact);
-    return env_.store.PutContact(*contact);
+    RETURN_IF_ERROR(env_.store.PutContact(*contact));
+    return ShareContact(*contact);
   });
 }
 
@@ -262,10 +255,14 @@ absl::StatusOr<bool> Messenger::ReceiptsWanted() {
 
 absl::Status Messenger::WantReceipts(bool wanted) {
   return env_.store.Transaction([&]() -> absl::Status {
-    RETURN_IF_ERROR(
-        env_.store.SetSetting(kReceiptsSetting, wanted ? "1" : "0"));
-    return wanted ? absl::OkStatus() : env_.store.ForgetReceipts();
+    RETURN_IF_ERROR(SetReceipts(wanted));
+    return ShareProfile();
   });
+}
+
+absl::Status Messenger::SetReceipts(bool wanted) {
+  RETURN_IF_ERROR(env_.store.SetSetting(kReceiptsSetting, wanted ? "1" : "0"));
+  return wanted ? absl::OkStatus() : env_.store.ForgetReceipts();
 }
 
 absl::StatusOr<std::optional<absl::Time>> Messenger::ReceiptDue() {

@@ -108,6 +108,28 @@ TEST_F(MessengerTest, BothMayWriteFirst) {
   }
 }
 
+// Nobody is given a record that could not be published, so the one before it is
+// in use for longer.
+TEST_F(MessengerTest, AKeyInUseIsKeptUntilItsSuccessorIsPublished) {
+  ASSERT_THAT(ada_.Publish(), IsOk());
+  ASSERT_THAT(ben_.Publish(), IsOk());
+  clock_.Advance(absl::Hours(27));
+  ben_.mail().faults().offline = true;
+  EXPECT_FALSE(ben_.Publish().ok());
+  ben_.mail().faults().offline = false;
+  clock_.Advance(absl::Hours(49));
+  EXPECT_THAT(ben_.Receive(), IsEmpty());
+  // Sealed with what there is, and stored when Ben has published.
+  ada_.mail().faults().store_refused = 1;
+  EXPECT_EQ(ada_.Say(ben_, "still readable"), MessageState::kQueued);
+  ada_.mail().faults().store_refused = 0;
+  ASSERT_THAT(ben_.Publish(), IsOk());
+  EXPECT_THAT(ben_.Receive(), IsEmpty());
+  clock_.Advance(absl::Hours(1));
+  ASSERT_THAT(ada_.Flush(), IsOk());
+  EXPECT_THAT(ben_.Receive(), ElementsAre("still readable"));
+}
+
 TEST_F(MessengerTest, ALongTextArrivesWholeInWhateverOrder) {
   ASSERT_THAT(ada_.Publish(), IsOk());
   ASSERT_THAT(ben_.Publish(), IsOk());
@@ -350,7 +372,7 @@ TEST_F(MessengerTest, ARestoredAccountTakesOverAndIsWrittenToAgain) {
   ASSERT_THAT(ben_.Publish(), IsOk());
   ada_.Say(ben_, "to the first device");
   Person again("Ben", network_, executor_, random_,
-               ben_.messenger().account().seed().Clone());
+               ben_.messenger().account_keys()->seed().Clone());
   EXPECT_EQ(again.id(), ben_.id());
   ASSERT_THAT(again.Publish(), IsOk());
   EXPECT_TRUE(again.messenger().published());
@@ -382,7 +404,7 @@ TEST_F(MessengerTest, AContactFollowsARestoredAccountToItsNewDevice) {
     ada_.Receive();
     ben.Say(ada_, "from the first device");
     Person again("Ben", network_, executor_, random_,
-                 ben.messenger().account().seed().Clone());
+                 ben.messenger().account_keys()->seed().Clone());
     ASSERT_THAT(again.Publish(), IsOk());
     again.Receive();
     // Sealed for the first device, and not yet confirmed.
@@ -406,7 +428,7 @@ TEST_F(MessengerTest, AContactWhoMovedIsFoundWithinADayWithoutHavingWritten) {
   ben_.Receive();
   ada_.Receive();
   Person again("Ben", network_, executor_, random_,
-               ben_.messenger().account().seed().Clone());
+               ben_.messenger().account_keys()->seed().Clone());
   ASSERT_THAT(again.Publish(), IsOk());
   ASSERT_THAT(again.messenger().AddContact(ada_.id(), "Ada"), IsOk());
   clock_.Advance(absl::Hours(25));
@@ -936,9 +958,9 @@ class VerifiedTest : public MessengerTest {
   std::string Number() { return crypto::SafetyNumber(ben_.id(), ada_.id()); }
   // Ben starts anew with his 13 words; Ada hears of it as she writes.
   std::unique_ptr<Person> BenOnANewDevice() {
-    auto again =
-        std::make_unique<Person>("Ben", network_, executor_, random_,
-                                 ben_.messenger().account().seed().Clone());
+    auto again = std::make_unique<Person>(
+        "Ben", network_, executor_, random_,
+        ben_.messenger().account_keys()->seed().Clone());
     EXPECT_THAT(again->messenger().AddContact(ada_.id(), "Ada"), IsOk());
     EXPECT_THAT(again->Publish(), IsOk());
     clock_.Advance(absl::Hours(25));

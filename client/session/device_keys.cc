@@ -30,6 +30,13 @@ DeviceKeys DeviceKeys::Generate(crypto::Random& random) {
                     crypto::X25519PrivateKey::Generate(random));
 }
 
+DeviceKeys DeviceKeys::GenerateFor(const crypto::Ed25519PrivateKey& signing_key,
+                                   crypto::Random& random) {
+  const DeviceId id = random.Fixed<DeviceId>();
+  return DeviceKeys(id, crypto::Ed25519PrivateKey::FromSeed(signing_key.seed()),
+                    crypto::X25519PrivateKey::Generate(random));
+}
+
 std::string DeviceKeys::Serialize() const {
   return crypto::ByteWriter()
       .U8(kVersion)

@@ -24,6 +24,9 @@ using DeviceId = crypto::FixedBytes<struct DeviceIdTag, 16>;
 class DeviceKeys final {
  public:
   static DeviceKeys Generate(crypto::Random& random);
+  // With a signing key that there is already (client/SPEC.md, section 14).
+  static DeviceKeys GenerateFor(const crypto::Ed25519PrivateKey& signing_key,
+                                crypto::Random& random);
 
   // For the encrypted database. The string is secret; wipe it after use.
   // Parse: INVALID_ARGUMENT on another length or version.

@@ -69,6 +69,14 @@ absl::StatusOr<PrekeyRecord> PrekeySecrets::Rotate(
   return record;
 }
 
+void PrekeySecrets::MarkPublished(uint64_t published_before, absl::Time now) {
+  for (PrekeyEpoch& epoch : epochs_) {
+    if (epoch.superseded && epoch.seq >= published_before) {
+      epoch.superseded = std::max(*epoch.superseded, ToMillis(now));
+    }
+  }
+}
+
 std::vector<crypto::Digest256> PrekeySecrets::DeleteFinished(
     absl::Time now, absl::Time last_complete_drain) {
   std::vector<crypto::Digest256> deleted;

@@ -71,6 +71,12 @@ class PrekeySecrets final {
                                       const DeviceKeys& device, absl::Time now,
                                       crypto::Random& random);
 
+  // The newest record was published at `now`; until then others were given the
+  // one of `published_before` (its seq; 0: not known), which is superseded now
+  // only. Without this call an epoch counts as superseded when its successor
+  // was made.
+  void MarkPublished(uint64_t published_before, absl::Time now);
+
   // Deletes the secrets that are no longer needed and returns the record
   // hashes of their epochs, whose replay set entries can go as well.
   // `last_complete_drain` is when the newest retrieval began that read the

@@ -141,9 +141,31 @@ CREATE TABLE owed_receipts(
 CREATE INDEX owed_receipts_due ON owed_receipts(due_ms);
 )sql";
 
+// From version 8 to version 9: several devices.
+constexpr char kSchema9[] = R"sql(
+ALTER TABLE outbox ADD COLUMN device BLOB NOT NULL DEFAULT x'';
+ALTER TABLE outbox ADD COLUMN logical INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE outbox ADD COLUMN extra INTEGER NOT NULL DEFAULT 0;
+UPDATE outbox SET logical=row;
+CREATE TABLE peer_mailboxes(
+  account BLOB NOT NULL, device BLOB NOT NULL, mailbox BLOB NOT NULL,
+  PRIMARY KEY(account, device)) WITHOUT ROWID;
+CREATE TABLE own_state(
+  name TEXT PRIMARY KEY, value BLOB NOT NULL, changed_ms INTEGER NOT NULL,
+  device BLOB NOT NULL) WITHOUT ROWID;
+ALTER TABLE messages ADD COLUMN shown INTEGER NOT NULL DEFAULT 0;
+DROP TABLE early_edits;
+CREATE TABLE early_edits(
+  conversation BLOB NOT NULL, outgoing INTEGER NOT NULL,
+  message_id BLOB NOT NULL, text TEXT NOT NULL, edited_ms INTEGER NOT NULL,
+  added_ms INTEGER NOT NULL,
+  PRIMARY KEY(conversation, outgoing, message_id)) WITHOUT ROWID;
+)sql";
+
 // Each from the version that is its index to the next.
-constexpr const char* kMigrations[] = {kSchema,  kSchema2, kSchema3, kSchema4,
-                                       kSchema5, kSchema6, kSchema7, kSchema8};
+constexpr const char* kMigrations[] = {kSchema,  kSchema2, kSchema3,
+                                       kSchema4, kSchema5, kSchema6,
+                                       kSchema7, kSchema8, kSchema9};
 static_assert(std::size(kMigrations) == ClientStore::kSchemaVersion);
 
 // What FTS5 is asked for: each word as a string, so that none of its own signs
@@ -187,6 +209,11 @@ Contact ReadContact(Statement& row) {
 
 ReactionRow ReadReaction(Statement& row) {
   return {row.Int(0) != 0, row.Text(1), absl::FromUnixMillis(row.Int(2))};
+}
+
+OwnStateRow ReadOwnState(Statement& row) {
+  return {row.Text(0), row.Blob(1), absl::FromUnixMillis(row.Int(2)),
+          row.Blob(3)};
 }
 
 // A time, or NULL.
@@ -235,6 +262,9 @@ OutboxItem ReadOutboxItem(Statement& row) {
   item.expiry = absl::FromUnixMillis(row.Int(7));
   item.attempts = static_cast<int>(row.Int(8));
   item.next_try = absl::FromUnixMillis(row.Int(9));
+  item.device = row.Blob(10);
+  item.logical = row.Int(11);
+  item.extra = row.Int(12) != 0;
   return item;
 }
 
@@ -316,6 +346,12 @@ absl::Status ClientStore::SetSetting(absl::string_view name,
   return insert->BindText(1, name).BindBlob(2, value).Run();
 }
 
+absl::Status ClientStore::DeleteSetting(absl::string_view name) {
+  ASSIGN_OR_RETURN(Statement * remove,
+                   database_->Prepared("DELETE FROM settings WHERE name=?"));
+  return remove->BindText(1, name).Run();
+}
+
 absl::Status ClientStore::PutContact(const Contact& contact) {
   ASSIGN_OR_RETURN(
       Statement * insert,
@@ -362,6 +398,10 @@ absl::StatusOr<std::vector<Contact>> ClientStore::Contacts() {
 }
 
 absl::Status ClientStore::DeleteContact(const AccountId& account) {
+  ASSIGN_OR_RETURN(
+      Statement * mailboxes,
+      database_->Prepared("DELETE FROM peer_mailboxes WHERE account=?"));
+  RETURN_IF_ERROR(mailboxes->BindBlob(1, account.bytes()).Run());
   ASSIGN_OR_RETURN(Statement * remove,
                    database_->Prepared("DELETE FROM contacts WHERE account=?"));
   return remove->BindBlob(1, account.bytes()).Run();
@@ -458,9 +498,8 @@ absl::StatusOr<int64_t> ClientStore::AddMessage(const Message& message) {
                       .BindInt(14, absl::ToInt64Milliseconds(message.timer))
                       .Run());
   const int64_t row = database_->LastInsertRowId();
-  if (!message.outgoing) {
-    RETURN_IF_ERROR(ApplyEarlyEdit(message.conversation, message.message_id));
-  }
+  RETURN_IF_ERROR(ApplyEarlyEdit(message.conversation,
+                                 {message.outgoing, message.message_id}));
   return row;
 }
 
@@ -542,10 +581,28 @@ absl::StatusOr<std::vector<Message>> ClientStore::IncomingAfter(int64_t row) {
       Statement * query,
       database_->Prepared(
           "SELECT * FROM messages "
-          "WHERE row>? AND outgoing=0 AND removal=0 AND conversation NOT IN "
+          "WHERE row>? AND outgoing=0 AND removal=0 AND shown=0 AND "
+          "conversation NOT IN "
           "(SELECT account FROM contacts WHERE standing<>?) ORDER BY row"));
   query->BindInt(1, row).BindInt(2, static_cast<int64_t>(Standing::kContact));
   return Collect(query, ReadMessage);
+}
+
+absl::Status ClientStore::MarkShown(const AccountId& conversation,
+                                    absl::string_view message_id,
+                                    absl::Time now) {
+  ASSIGN_OR_RETURN(
+      Statement * update,
+      database_->Prepared(
+          "UPDATE messages SET shown=1, vanishes_ms=CASE WHEN timer_ms>0 AND "
+          "vanishes_ms IS NULL AND removal=0 AND kind=0 THEN ?3+timer_ms ELSE "
+          "vanishes_ms END WHERE conversation=?1 AND outgoing=0 AND shown=0 "
+          "AND row<=(SELECT row FROM messages WHERE conversation=?1 AND "
+          "outgoing=0 AND message_id=?2)"));
+  return update->BindBlob(1, conversation.bytes())
+      .BindBlob(2, message_id)
+      .BindInt(3, absl::ToUnixMillis(now))
+      .Run();
 }
 
 absl::Status ClientStore::MoveIncomingToEnd(const AccountId& conversation) {
@@ -594,43 +651,49 @@ absl::StatusOr<bool> ClientStore::EditMessage(int64_t row,
 }
 
 absl::Status ClientStore::KeepEarlyEdit(const AccountId& conversation,
-                                        absl::string_view message_id,
+                                        const MessageKey& key,
                                         absl::string_view text,
                                         absl::Time edited, absl::Time now) {
   ASSIGN_OR_RETURN(
       Statement * insert,
       database_->Prepared(
-          "INSERT INTO early_edits(conversation, message_id, text, edited_ms, "
-          "added_ms) SELECT ?1, ?2, ?3, ?4, ?5 WHERE (SELECT count(*) FROM "
-          "early_edits WHERE conversation=?1 AND message_id<>?2)<?6 "
-          "ON CONFLICT(conversation, message_id) DO UPDATE SET text=?3, "
-          "edited_ms=?4 WHERE edited_ms<?4"));
+          "INSERT INTO early_edits(conversation, outgoing, message_id, text, "
+          "edited_ms, added_ms) SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE "
+          "(SELECT count(*) FROM early_edits WHERE conversation=?1 AND NOT "
+          "(outgoing=?2 AND message_id=?3))<?7 "
+          "ON CONFLICT(conversation, outgoing, message_id) DO UPDATE SET "
+          "text=?4, edited_ms=?5 WHERE edited_ms<?5"));
   return insert->BindBlob(1, conversation.bytes())
-      .BindBlob(2, message_id)
-      .BindText(3, text)
-      .BindInt(4, absl::ToUnixMillis(edited))
-      .BindInt(5, absl::ToUnixMillis(now))
-      .BindInt(6, kMaxEarly)
+      .BindInt(2, key.outgoing ? 1 : 0)
+      .BindBlob(3, key.message_id)
+      .BindText(4, text)
+      .BindInt(5, absl::ToUnixMillis(edited))
+      .BindInt(6, absl::ToUnixMillis(now))
+      .BindInt(7, kMaxEarly)
       .Run();
 }
 
 absl::Status ClientStore::ApplyEarlyEdit(const AccountId& conversation,
-                                         absl::string_view message_id) {
+                                         const MessageKey& key) {
   ASSIGN_OR_RETURN(
       Statement * update,
       database_->Prepared(
           "UPDATE messages SET text=early.text, edited_ms=early.edited_ms "
           "FROM early_edits AS early WHERE early.conversation=?1 AND "
-          "early.message_id=?2 AND messages.conversation=?1 AND "
-          "messages.message_id=?2 AND outgoing=0 AND removal=0 AND kind=0"));
-  RETURN_IF_ERROR(
-      update->BindBlob(1, conversation.bytes()).BindBlob(2, message_id).Run());
+          "early.outgoing=?2 AND early.message_id=?3 AND "
+          "messages.conversation=?1 AND messages.outgoing=?2 AND "
+          "messages.message_id=?3 AND removal=0 AND kind=0"));
+  RETURN_IF_ERROR(update->BindBlob(1, conversation.bytes())
+                      .BindInt(2, key.outgoing ? 1 : 0)
+                      .BindBlob(3, key.message_id)
+                      .Run());
   ASSIGN_OR_RETURN(
       Statement * remove,
-      database_->Prepared(
-          "DELETE FROM early_edits WHERE conversation=? AND message_id=?"));
+      database_->Prepared("DELETE FROM early_edits WHERE conversation=? AND "
+                          "outgoing=? AND message_id=?"));
   return remove->BindBlob(1, conversation.bytes())
-      .BindBlob(2, message_id)
+      .BindInt(2, key.outgoing ? 1 : 0)
+      .BindBlob(3, key.message_id)
       .Run();
 }
 
@@ -836,8 +899,8 @@ absl::StatusOr<int64_t> ClientStore::AddOutboxItem(const OutboxItem& item) {
       Statement * insert,
       database_->Prepared(
           "INSERT INTO outbox(message_row, peer, content, blob, mailbox, "
-          "namespace, expiry_ms, attempts, next_try_ms) "
-          "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+          "namespace, expiry_ms, attempts, next_try_ms, device, logical, "
+          "extra) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
   insert->BindInt(1, item.message_row)
       .BindBlob(2, item.peer.bytes())
       .BindBlob(3, item.content);
@@ -851,8 +914,17 @@ absl::StatusOr<int64_t> ClientStore::AddOutboxItem(const OutboxItem& item) {
                       .BindInt(7, absl::ToUnixMillis(item.expiry))
                       .BindInt(8, item.attempts)
                       .BindInt(9, absl::ToUnixMillis(item.next_try))
+                      .BindBlob(10, item.device)
+                      .BindInt(11, item.logical)
+                      .BindInt(12, item.extra ? 1 : 0)
                       .Run());
-  return database_->LastInsertRowId();
+  const int64_t row = database_->LastInsertRowId();
+  if (item.logical != 0) return row;
+  ASSIGN_OR_RETURN(
+      Statement * number,
+      database_->Prepared("UPDATE outbox SET logical=row WHERE row=?"));
+  RETURN_IF_ERROR(number->BindInt(1, row).Run());
+  return row;
 }
 
 absl::Status ClientStore::UpdateOutboxItem(const OutboxItem& item) {
@@ -892,21 +964,113 @@ absl::StatusOr<bool> ClientStore::HasOutboxItem(int64_t row) {
 }
 
 absl::StatusOr<std::vector<OutboxItem>> ClientStore::Outbox() {
-  ASSIGN_OR_RETURN(
-      Statement * query,
-      database_->Prepared(
-          "SELECT row, message_row, peer, content, blob, mailbox, namespace, "
-          "expiry_ms, attempts, next_try_ms FROM outbox ORDER BY row"));
+  ASSIGN_OR_RETURN(Statement * query,
+                   database_->Prepared("SELECT * FROM outbox ORDER BY row"));
   return Collect(query, ReadOutboxItem);
 }
 
 absl::StatusOr<int64_t> ClientStore::OutboxItemsOf(int64_t message_row) {
-  ASSIGN_OR_RETURN(
-      Statement * query,
-      database_->Prepared("SELECT count(*) FROM outbox WHERE message_row=?"));
+  ASSIGN_OR_RETURN(Statement * query,
+                   database_->Prepared("SELECT count(*) FROM outbox WHERE "
+                                       "message_row=? AND extra=0"));
   query->BindInt(1, message_row);
   ASSIGN_OR_RETURN(const std::optional<int64_t> count, First(query, ReadInt));
   return count.value_or(0);
+}
+
+absl::StatusOr<int64_t> ClientStore::OutboxItemsOf(int64_t message_row,
+                                                   absl::string_view device) {
+  ASSIGN_OR_RETURN(Statement * query,
+                   database_->Prepared("SELECT count(*) FROM outbox WHERE "
+                                       "message_row=? AND device=?"));
+  query->BindInt(1, message_row).BindBlob(2, device);
+  ASSIGN_OR_RETURN(const std::optional<int64_t> count, First(query, ReadInt));
+  return count.value_or(0);
+}
+
+absl::Status ClientStore::MarkExtra(const OutboxItem& arrived) {
+  ASSIGN_OR_RETURN(
+      Statement * update,
+      database_->Prepared("UPDATE outbox SET extra=1 WHERE peer=?1 AND "
+                          "((?2<>0 AND message_row=?2) OR logical=?3)"));
+  return update->BindBlob(1, arrived.peer.bytes())
+      .BindInt(2, arrived.message_row)
+      .BindInt(3, arrived.logical)
+      .Run();
+}
+
+absl::StatusOr<bool> ClientStore::IsExtra(int64_t row) {
+  ASSIGN_OR_RETURN(
+      Statement * query,
+      database_->Prepared("SELECT count(*) FROM outbox WHERE row=? AND "
+                          "extra=0"));
+  query->BindInt(1, row);
+  ASSIGN_OR_RETURN(const std::optional<int64_t> count, First(query, ReadInt));
+  return count.value_or(0) == 0;
+}
+
+absl::StatusOr<std::string> ClientStore::PeerMailbox(const AccountId& account,
+                                                     absl::string_view device) {
+  ASSIGN_OR_RETURN(
+      Statement * query,
+      database_->Prepared("SELECT mailbox FROM peer_mailboxes WHERE account=? "
+                          "AND device=?"));
+  query->BindBlob(1, account.bytes()).BindBlob(2, device);
+  ASSIGN_OR_RETURN(std::optional<std::string> mailbox, First(query, ReadBlob));
+  return mailbox ? *std::move(mailbox) : std::string();
+}
+
+absl::Status ClientStore::PutPeerMailbox(const AccountId& account,
+                                         absl::string_view device,
+                                         absl::string_view mailbox) {
+  ASSIGN_OR_RETURN(
+      Statement * insert,
+      database_->Prepared("INSERT OR REPLACE INTO peer_mailboxes(account, "
+                          "device, mailbox) VALUES(?, ?, ?)"));
+  return insert->BindBlob(1, account.bytes())
+      .BindBlob(2, device)
+      .BindBlob(3, mailbox)
+      .Run();
+}
+
+absl::StatusOr<bool> ClientStore::HasPeerMailbox(const AccountId& account) {
+  ASSIGN_OR_RETURN(Statement * query,
+                   database_->Prepared(
+                       "SELECT count(*) FROM peer_mailboxes WHERE account=?"));
+  query->BindBlob(1, account.bytes());
+  ASSIGN_OR_RETURN(const std::optional<int64_t> count, First(query, ReadInt));
+  return count.value_or(0) > 0;
+}
+
+absl::StatusOr<std::optional<OwnStateRow>> ClientStore::OwnState(
+    absl::string_view name) {
+  ASSIGN_OR_RETURN(Statement * query,
+                   database_->Prepared("SELECT * FROM own_state WHERE name=?"));
+  query->BindText(1, name);
+  return First(query, ReadOwnState);
+}
+
+absl::StatusOr<std::vector<OwnStateRow>> ClientStore::AllOwnState() {
+  ASSIGN_OR_RETURN(
+      Statement * query,
+      database_->Prepared("SELECT * FROM own_state ORDER BY name"));
+  return Collect(query, ReadOwnState);
+}
+
+absl::StatusOr<bool> ClientStore::MergeOwnState(const OwnStateRow& row) {
+  ASSIGN_OR_RETURN(
+      Statement * insert,
+      database_->Prepared(
+          "INSERT INTO own_state(name, value, changed_ms, device) "
+          "VALUES(?1, ?2, ?3, ?4) ON CONFLICT(name) DO UPDATE SET value=?2, "
+          "changed_ms=?3, device=?4 WHERE changed_ms<?3 OR (changed_ms=?3 AND "
+          "device<?4)"));
+  RETURN_IF_ERROR(insert->BindText(1, row.name)
+                      .BindBlob(2, row.value)
+                      .BindInt(3, absl::ToUnixMillis(row.changed))
+                      .BindBlob(4, row.device)
+                      .Run());
+  return database_->Changes() > 0;
 }
 
 absl::StatusOr<bool> ClientStore::MarkSeen(absl::string_view mailbox,

@@ -36,6 +36,8 @@ enum class Standing : int {
   kDeclined = 2,   // what it sends is dropped for a while
   kBlocked = 3,    // and for good
   kForgotten = 4,  // a stranger again; the next word is a new request
+  kSelf = 5,       // the own account: its other devices
+  kLink = 6,       // a device that is being linked, or the one that links this
 };
 
 struct Contact {
@@ -48,6 +50,8 @@ struct Contact {
   std::string profile_name;
   absl::Time added;
   // Where we write to and read from, once known: client/SPEC.md, section 9.
+  // The first is of databases up to version 8, and of the first device listed;
+  // `PeerMailbox` is newer.
   std::string outgoing_mailbox;
   std::string incoming_mailbox;
   std::string identity_record;
@@ -77,6 +81,7 @@ enum class MessageState : int {
   kFailed = 5,         // Given up; the detail says why.
   kDelivered = 6,      // The recipient's device has said that it has it.
   kRead = 7,           // And that it was shown.
+  kElsewhere = 8,      // Sent from another device of this account.
 };
 
 enum class MessageKind : int {
@@ -126,6 +131,15 @@ struct ReactionRow {
   absl::Time sent;
 };
 
+// A value that all devices of the account share; the newest one counts, and of
+// two set at the same time that of the higher device id.
+struct OwnStateRow {
+  std::string name;
+  std::string value;
+  absl::Time changed;
+  std::string device;
+};
+
 struct OwedReceipt {
   std::string message_id;
   bool read = false;
@@ -146,6 +160,13 @@ struct OutboxItem {
   absl::Time expiry;
   int attempts = 0;
   absl::Time next_try;
+  // The device of the peer it is for; empty: for each one, which are not known
+  // yet. Copies for several devices have one `logical` number, at first the
+  // row.
+  std::string device;
+  int64_t logical = 0;
+  // Another device of the peer has it already.
+  bool extra = false;
 };
 
 struct SessionRow {
@@ -170,7 +191,7 @@ inline constexpr int kMaxOwedReceipts = 1'000;
 
 class ClientStore {
  public:
-  static constexpr int64_t kSchemaVersion = 8;
+  static constexpr int64_t kSchemaVersion = 9;
 
   // Opens or creates `folder`/messages.db. `vfs` as in `sqlite::Database`.
   //   UNAUTHENTICATED      the key does not open it
@@ -190,6 +211,7 @@ class ClientStore {
   // Single values by name.
   absl::StatusOr<std::optional<std::string>> Setting(absl::string_view name);
   absl::Status SetSetting(absl::string_view name, absl::string_view value);
+  absl::Status DeleteSetting(absl::string_view name);
 
   absl::Status PutContact(const Contact& contact);
   absl::StatusOr<std::optional<Contact>> FindContact(
@@ -232,6 +254,11 @@ class ClientStore {
   // Incoming messages of contacts after a row, oldest first: what `receive`
   // prints.
   absl::StatusOr<std::vector<Message>> IncomingAfter(int64_t row);
+  // Another device has shown the incoming messages of the conversation up to
+  // this one: no report brings them, and their timers run. Nothing if it has
+  // not come.
+  absl::Status MarkShown(const crypto::AccountId& conversation,
+                         absl::string_view message_id, absl::Time now);
   // Gives the incoming messages of a conversation new rows, in their order, so
   // that they are after all others. Inside a transaction.
   absl::Status MoveIncomingToEnd(const crypto::AccountId& conversation);
@@ -247,12 +274,11 @@ class ClientStore {
   // For a message that has not come: it never will be shown.
   absl::Status AddRemoved(const crypto::AccountId& conversation,
                           const MessageKey& key, absl::Time now);
-  // An incoming message that has not come yet is edited as soon as it does;
-  // the newest edit counts. At most kMaxEarly of a conversation wait.
+  // A message that has not come yet is edited as soon as it does; the newest
+  // edit counts. At most kMaxEarly of a conversation wait.
   absl::Status KeepEarlyEdit(const crypto::AccountId& conversation,
-                             absl::string_view message_id,
-                             absl::string_view text, absl::Time edited,
-                             absl::Time now);
+                             const MessageKey& key, absl::string_view text,
+                             absl::Time edited, absl::Time now);
 
   // The newest of each side, by `sent`. To a message that has not come, too,
   // at most kMaxEarly of a conversation. Whether it changed something.
@@ -296,7 +322,29 @@ class ClientStore {
   absl::Status DeleteOutboxItem(int64_t row);
   absl::StatusOr<bool> HasOutboxItem(int64_t row);
   absl::StatusOr<std::vector<OutboxItem>> Outbox();
+  // Those that no device of the recipient has yet; for one device, whatever the
+  // others have.
   absl::StatusOr<int64_t> OutboxItemsOf(int64_t message_row);
+  absl::StatusOr<int64_t> OutboxItemsOf(int64_t message_row,
+                                        absl::string_view device);
+  // The item has arrived: other copies of its message, or without one of
+  // itself, are extra.
+  absl::Status MarkExtra(const OutboxItem& arrived);
+  // Also what is not there any more.
+  absl::StatusOr<bool> IsExtra(int64_t row);
+
+  // Where a device of the account reads what we write; empty if not known.
+  absl::StatusOr<std::string> PeerMailbox(const crypto::AccountId& account,
+                                          absl::string_view device);
+  absl::Status PutPeerMailbox(const crypto::AccountId& account,
+                              absl::string_view device,
+                              absl::string_view mailbox);
+  absl::StatusOr<bool> HasPeerMailbox(const crypto::AccountId& account);
+
+  absl::StatusOr<std::optional<OwnStateRow>> OwnState(absl::string_view name);
+  absl::StatusOr<std::vector<OwnStateRow>> AllOwnState();
+  // Keeps the newer of `row` and what is there. Whether that is `row`, and new.
+  absl::StatusOr<bool> MergeOwnState(const OwnStateRow& row);
 
   // Whether the swarm's message was new; marks it as seen.
   absl::StatusOr<bool> MarkSeen(absl::string_view mailbox, absl::string_view id,
@@ -338,7 +386,7 @@ class ClientStore {
       : database_(std::move(database)) {}
 
   absl::Status ApplyEarlyEdit(const crypto::AccountId& conversation,
-                              absl::string_view message_id);
+                              const MessageKey& key);
 
   std::unique_ptr<sqlite::Database> database_;
 };

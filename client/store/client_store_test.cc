@@ -316,7 +316,8 @@ class RemovalTest : public ClientStoreTest {
 TEST_F(RemovalTest, WhatIsKeptForMessagesThatNeverComeIsBounded) {
   for (int i = 0; i < 2 * kMaxEarly; ++i) {
     const std::string id = absl::StrCat("id ", i);
-    ASSERT_THAT(store_->KeepEarlyEdit(ada_, id, "new", now_, now_), IsOk());
+    ASSERT_THAT(store_->KeepEarlyEdit(ada_, {false, id}, "new", now_, now_),
+                IsOk());
     ASSERT_THAT(store_->PutReaction(ada_, {false, id}, {false, "x", now_}),
                 IsOk());
   }
@@ -331,10 +332,11 @@ TEST_F(RemovalTest, WhatIsKeptForMessagesThatNeverComeIsBounded) {
 }
 
 TEST_F(RemovalTest, AWaitingEditGivesWayToANewerOneOnly) {
-  ASSERT_THAT(store_->KeepEarlyEdit(ada_, "id", "second",
+  ASSERT_THAT(store_->KeepEarlyEdit(ada_, {false, "id"}, "second",
                                     now_ + absl::Seconds(1), now_),
               IsOk());
-  ASSERT_THAT(store_->KeepEarlyEdit(ada_, "id", "first", now_, now_), IsOk());
+  ASSERT_THAT(store_->KeepEarlyEdit(ada_, {false, "id"}, "first", now_, now_),
+              IsOk());
   const Message message = Incoming("id", "zeroth");
   EXPECT_EQ((*store_->FindMessage(message.row))->text, "second");
   EXPECT_EQ(*store_->EditMessage(message.row, "first", now_), false);

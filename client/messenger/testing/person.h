@@ -35,8 +35,7 @@ class Person {
          routing::SimulatedExecutor& executor, crypto::Random& random,
          std::optional<crypto::AccountSeed> restored = std::nullopt)
       : executor_(executor), random_(random), mail_(mail, executor, random) {
-    std::string pattern = absl::StrCat(::testing::TempDir(), "/personXXXXXX");
-    folder_ = mkdtemp(pattern.data());
+    MakeFolder();
     OpenStore();
     const crypto::AccountKeys account =
         restored ? crypto::AccountKeys::FromSeed(*restored)
@@ -44,6 +43,19 @@ class Person {
     EXPECT_THAT(Messenger::CreateAccount(*store_, account, restored.has_value(),
                                          name, executor_.clock().Now(), random),
                 ::messenger::testing::IsOk());
+    OpenMessenger();
+  }
+
+  // A device that waits to be linked; its id() is the code.
+  struct NewDevice {};
+  Person(NewDevice, InMemoryMail& mail, routing::SimulatedExecutor& executor,
+         crypto::Random& random)
+      : executor_(executor), random_(random), mail_(mail, executor, random) {
+    MakeFolder();
+    OpenStore();
+    EXPECT_THAT(
+        Messenger::CreateForLink(*store_, executor_.clock().Now(), random),
+        ::messenger::testing::IsOk());
     OpenMessenger();
   }
 
@@ -76,7 +88,7 @@ class Person {
     OpenMessenger();
   }
 
-  const crypto::AccountId& id() const { return messenger_->account().id(); }
+  const crypto::AccountId& id() const { return messenger_->account_id(); }
   Messenger& messenger() { return *messenger_; }
   ClientStore& store() { return *store_; }
   InMemoryMailService& mail() { return mail_; }
@@ -136,6 +148,10 @@ class Person {
     return *std::move(result);
   }
 
+  void MakeFolder() {
+    std::string pattern = absl::StrCat(::testing::TempDir(), "/personXXXXXX");
+    folder_ = mkdtemp(pattern.data());
+  }
   void OpenStore() {
     absl::StatusOr<std::unique_ptr<ClientStore>> store =
         ClientStore::Open(folder_, key_);

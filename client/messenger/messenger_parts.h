@@ -1,0 +1,77 @@
+// What the files of Messenger share. Private to this package.
+
+#ifndef CLIENT_MESSENGER_MESSENGER_PARTS_H_
+#define CLIENT_MESSENGER_MESSENGER_PARTS_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "client/session/device_keys.h"
+#include "client/session/identity_record.h"
+#include "client/session/session.h"
+#include "client/store/client_store.h"
+#include "crypto/identity/account_id.h"
+
+namespace messenger::client {
+
+// Settings of the store. An account on its first device has the seed; a linked
+// device has the id and the seed of the account KEM key.
+inline constexpr char kSeedSetting[] = "account/seed";
+inline constexpr char kAccountIdSetting[] = "account/id";
+inline constexpr char kAccountKemSetting[] = "account/identity-kem";
+inline constexpr char kNameSetting[] = "account/name";
+inline constexpr char kDeviceSetting[] = "account/device";
+inline constexpr char kIdentitySetting[] = "account/identity-record";
+inline constexpr char kPrekeysSetting[] = "account/prekeys";
+// Hash of the identity record and bytes of the prekey record that a write
+// quorum of the swarm has signed for.
+inline constexpr char kPublishedIdentitySetting[] =
+    "account/published-identity";
+inline constexpr char kPublishedPrekeySetting[] = "account/published-prekey";
+// The number of that prekey record, decimal.
+inline constexpr char kPublishedSeqSetting[] = "account/published-prekey-seq";
+// "1" while the account may have an identity record that we do not know.
+inline constexpr char kRestoredSetting[] = "account/restored";
+// When a linked device last read the account's record: milliseconds.
+inline constexpr char kOwnIdentityReadSetting[] = "account/identity-read";
+// A new device: kLinkAwaited until it is linked, then kLinkDone.
+inline constexpr char kLinkSetting[] = "link/state";
+inline constexpr char kLinkAwaited[] = "awaited";
+inline constexpr char kLinkDone[] = "done";
+// Of a link that is being made, on both sides; empty without one.
+inline constexpr char kLinkPeerSetting[] = "link/peer";
+inline constexpr char kLinkNonceSetting[] = "link/nonce";
+inline constexpr char kLinkPeerNonceSetting[] = "link/peer-nonce";
+inline constexpr char kLinkStartedSetting[] = "link/started";
+inline constexpr char kLinkCommitmentSetting[] = "link/commitment";
+inline constexpr char kLinkEntrySetting[] = "link/entry";
+// The newest row that a front end has shown; decimal.
+inline constexpr char kShownSetting[] = "receive/shown-row";
+
+// When the contact's identity record was last read: milliseconds.
+std::string IdentityCheckSetting(const crypto::AccountId& peer);
+
+// Failures of our own device: they say nothing about the message, which must
+// be read again later. Everything else is the message's fault.
+bool IsOurFailure(const absl::Status& status);
+
+// Stores and wipes it.
+absl::Status SetSecret(ClientStore& store, absl::string_view name,
+                       std::string secret);
+absl::Status PutSession(ClientStore& store, const Session& session);
+
+// The newest of an account among records of an untrusted source; NOT_FOUND
+// without a valid one.
+absl::StatusOr<IdentityRecord> NewestIdentity(
+    const crypto::AccountId& account, const std::vector<std::string>& bodies);
+
+// Where a device takes first messages and publishes its prekeys
+// (client/SPEC.md, section 14). NOT_FOUND: the account does not list it.
+absl::StatusOr<std::string> DeviceInbox(const IdentityRecord& record,
+                                        absl::string_view device_id);
+
+}  // namespace messenger::client
+
+#endif  // CLIENT_MESSENGER_MESSENGER_PARTS_H_
