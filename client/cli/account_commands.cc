@@ -38,40 +38,14 @@ Run::Result Run::Account() {
   if (what == "restore") return AccountCreate(/*restore=*/true);
   if (what == "show") return AccountShow();
   if (what == "pin") return AccountPin();
+  if (what == "link") return AccountLink();
   return Failure{ExitCode::kUsage,
-                 "Say what to do with the account: create, restore, show or "
-                 "pin."};
+                 "Say what to do with the account: create, restore, link, show "
+                 "or pin."};
 }
 
-Run::Result Run::AccountCreate(bool restore) {
-  const std::string name = arguments_.option("name");
-  const absl::Status name_check = CheckProfileName(name);
-  if (!name_check.ok()) {
-    return Failure{ExitCode::kUsage,
-                   Capitalized(absl::StrCat(name_check.message(), "."))};
-  }
-  std::optional<AccountKeys> account;
-  if (restore) {
-    absl::StatusOr<std::string> phrase =
-        ReadStandardInput(kMaxPhraseBytes, "Type the 13 words, then Ctrl-D:\n");
-    if (!phrase.ok()) {
-      return Failure{ExitCode::kUsage,
-                     Capitalized(absl::StrCat(phrase.status().message(), "."))};
-    }
-    const absl::StatusOr<crypto::AccountSeed> seed =
-        crypto::DecodeRecoveryPhrase(*phrase);
-    crypto::SecureWipe(*phrase);
-    if (!seed.ok()) {
-      return Failure{
-          ExitCode::kUsage,
-          absl::StrCat("The recovery phrase is wrong: ",
-                       SafeForTerminal(seed.status().message(), false), ".")};
-    }
-    account = AccountKeys::FromSeed(*seed);
-  } else {
-    account = AccountKeys::Generate(environment_.random);
-  }
-
+// A folder with a keyslot and an empty database.
+Run::Result Run::MakeStore() {
   // 0700: other users of the machine have no business here. Parents as usual.
   for (size_t slash = folder_.find('/', 1); slash != std::string::npos;
        slash = folder_.find('/', slash + 1)) {
@@ -117,6 +91,39 @@ Run::Result Run::AccountCreate(bool restore) {
       ClientStore::Open(folder_, *key);
   if (!store.ok()) return StorageFailure(store.status(), folder_);
   store_ = *std::move(store);
+  return std::nullopt;
+}
+
+Run::Result Run::AccountCreate(bool restore) {
+  const std::string name = arguments_.option("name");
+  const absl::Status name_check = CheckProfileName(name);
+  if (!name_check.ok()) {
+    return Failure{ExitCode::kUsage,
+                   Capitalized(absl::StrCat(name_check.message(), "."))};
+  }
+  std::optional<AccountKeys> account;
+  if (restore) {
+    absl::StatusOr<std::string> phrase =
+        ReadStandardInput(kMaxPhraseBytes, "Type the 13 words, then Ctrl-D:\n");
+    if (!phrase.ok()) {
+      return Failure{ExitCode::kUsage,
+                     Capitalized(absl::StrCat(phrase.status().message(), "."))};
+    }
+    const absl::StatusOr<crypto::AccountSeed> seed =
+        crypto::DecodeRecoveryPhrase(*phrase);
+    crypto::SecureWipe(*phrase);
+    if (!seed.ok()) {
+      return Failure{
+          ExitCode::kUsage,
+          absl::StrCat("The recovery phrase is wrong: ",
+                       SafeForTerminal(seed.status().message(), false), ".")};
+    }
+    account = AccountKeys::FromSeed(*seed);
+  } else {
+    account = AccountKeys::Generate(environment_.random);
+  }
+
+  if (Result failure = MakeStore()) return failure;
   const absl::Status created =
       Messenger::CreateAccount(*store_, *account, restore, name,
                                environment_.clock.Now(), environment_.random);

@@ -11,6 +11,13 @@ usage: session [options] COMMAND
                                          13 words that restore it
   account restore [--name NAME] [--pin]  restore one; reads the 13 words from
                                          standard input
+  account link [--pin]                   make this the device of an account that
+                                         is on another one; shows a code, then
+                                         six digits to be typed in there
+  device list                            the account's devices
+  device link CODE                       on the first device: take in the one
+                                         that shows the code
+  device unlink ID                       on the first device: drop one
   account show [--phrase]                id, name and state; also the 13 words
   account pin                            set or change the PIN
   account pin remove                     go on without a PIN

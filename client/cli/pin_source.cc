@@ -144,4 +144,13 @@ absl::StatusOr<std::string> ReadStandardInput(size_t max_bytes,
   }
 }
 
+absl::StatusOr<std::string> ReadInputLine(absl::string_view prompt) {
+  if (isatty(STDIN_FILENO) != 0) Write(STDERR_FILENO, prompt);
+  absl::StatusOr<std::string> line = ReadLine(STDIN_FILENO);
+  if (line.ok() && line->empty()) {
+    return absl::InvalidArgumentError("nothing was typed");
+  }
+  return line;
+}
+
 }  // namespace messenger::client

@@ -34,6 +34,10 @@ absl::StatusOr<std::string> ReadNewPin(const Arguments& arguments,
 absl::StatusOr<std::string> ReadStandardInput(size_t max_bytes,
                                               absl::string_view prompt);
 
+// One line of standard input, asked for with `prompt` if that is a terminal.
+// INVALID_ARGUMENT: there is none.
+absl::StatusOr<std::string> ReadInputLine(absl::string_view prompt);
+
 }  // namespace messenger::client
 
 #endif  // CLIENT_CLI_PIN_SOURCE_H_

@@ -488,6 +488,8 @@ ExitCode Run::Execute() {
     const std::string command = arguments_.word(0);
     if (command == "account") {
       failure = Account();
+    } else if (command == "device") {
+      failure = DeviceCommand();
     } else if (command == "name") {
       failure = Name();
     } else if (command == "contact") {

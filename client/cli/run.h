@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -86,6 +87,11 @@ class Run {
   // ------------------------------------------------------------ commands --
   Result Account();
   Result AccountCreate(bool restore);
+  Result AccountLink();
+  Result DeviceCommand();
+  Result DeviceList();
+  Result DeviceLink();
+  Result DeviceUnlink();
   Result AccountShow();
   Result AccountPin();
   Result AccountPinStatus();
@@ -117,6 +123,10 @@ class Run {
   Result Path();
 
   // --------------------------------------------------------------- parts --
+  Result MakeStore();
+  // Reads and sends, again and again, until `done` or the window for linking
+  // has passed.
+  Result ExchangeUntil(absl::FunctionRef<bool()> done);
   // An account, and the second word: a person. `usage` is said when it is
   // missing, or when there are more words than `most`.
   Result NeedPerson(size_t most, absl::string_view usage,

@@ -229,8 +229,9 @@ class Messenger final {
   // Whether others can write to the account: the inbox is registered, and the
   // records have been published since they last changed.
   bool published() const;
-  // Whether a mailbox in use should be registered again. Publish() does it; it
-  // is no failure if that has to wait.
+  // Whether a mailbox in use should be registered again, or the account's
+  // record read by a linked device. Publish() does it; it is no failure if that
+  // has to wait.
   bool renewal_due() const;
   void Publish(MailDone<Delivery> done);
 
@@ -307,6 +308,7 @@ class Messenger final {
 
   // Of a linked device: the record that the account's first device has made.
   void ReadOwnIdentity(MailDone<Delivery> done);
+  bool OwnIdentityDue() const;
   absl::Status AdoptOwnRecord(const IdentityRecord& record);
   // Inside a transaction; `identity_record_` is still the one before.
   absl::Status StoreOwnRecord(const IdentityRecord& record);
@@ -469,6 +471,7 @@ class Messenger final {
   // Adopted in a transaction that has not ended yet.
   std::optional<IdentityRecord> adopted_record_;
   bool became_linked_ = false;
+  bool unlinked_ = false;  // as far as this run has seen
   bool publishing_ = false;
   bool registered_again_ = false;  // in this Publish()
   bool flushing_ = false;

@@ -134,12 +134,13 @@ bool Messenger::renewal_due() const {
   const absl::StatusOr<absl::Duration> inbox = RegistrationLeft(inbox_mailbox_);
   const absl::StatusOr<std::vector<ReadTarget>> due = MailboxesToRenew();
   return (inbox.ok() && *inbox < swarm::kRegistrationRenewal) ||
-         (due.ok() && !due->empty());
+         (due.ok() && !due->empty()) || OwnIdentityDue();
 }
 
 // ------------------------------------------------------------- publishing --
 
 bool Messenger::published() const {
+  if (unlinked_) return false;
   const absl::StatusOr<absl::Duration> left = RegistrationLeft(inbox_mailbox_);
   if (!left.ok() || *left <= absl::ZeroDuration()) return false;
   if (!identity_record_ ||
@@ -246,12 +247,18 @@ absl::Status Messenger::AdoptIdentity(const std::vector<MailRecord>& records) {
   return absl::OkStatus();
 }
 
-// Whether the account still lists this device, and which others.
-void Messenger::ReadOwnIdentity(MailDone<Delivery> done) {
+bool Messenger::OwnIdentityDue() const {
+  if (keys_) return false;
   const auto read = env_.store.Setting(kOwnIdentityReadSetting);
   int64_t read_ms = 0;
-  if (read.ok() && *read && absl::SimpleAtoi(**read, &read_ms) &&
-      env_.clock.Now() < absl::FromUnixMillis(read_ms) + kOwnIdentityInterval) {
+  return !read.ok() || !*read || !absl::SimpleAtoi(**read, &read_ms) ||
+         env_.clock.Now() >=
+             absl::FromUnixMillis(read_ms) + kOwnIdentityInterval;
+}
+
+// Whether the account still lists this device, and which others.
+void Messenger::ReadOwnIdentity(MailDone<Delivery> done) {
+  if (!OwnIdentityDue()) {
     PutPrekey(std::move(done));
     return;
   }
@@ -283,6 +290,7 @@ absl::Status Messenger::AdoptOwnRecord(const IdentityRecord& record) {
   if (absl::IsFailedPrecondition(successor)) return absl::OkStatus();
   RETURN_IF_ERROR(successor);
   if (record.FindDevice(device_.id()) == nullptr) {
+    unlinked_ = true;
     return absl::FailedPreconditionError(
         "this device has been unlinked from the account; what it has stays "
         "here, and nothing is sent or received any more");

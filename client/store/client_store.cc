@@ -141,8 +141,10 @@ CREATE TABLE owed_receipts(
 CREATE INDEX owed_receipts_due ON owed_receipts(due_ms);
 )sql";
 
-// From version 8 to version 9: several devices.
+// From version 8 to version 9: several devices; and an index without which the
+// last texts of a short conversation cost a walk through all messages.
 constexpr char kSchema9[] = R"sql(
+CREATE INDEX messages_conversation ON messages(conversation);
 ALTER TABLE outbox ADD COLUMN device BLOB NOT NULL DEFAULT x'';
 ALTER TABLE outbox ADD COLUMN logical INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE outbox ADD COLUMN extra INTEGER NOT NULL DEFAULT 0;
