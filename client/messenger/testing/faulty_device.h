@@ -61,6 +61,7 @@ class FaultyDevice final {
 
   sqlite::SimulatedDisk& disk() { return disk_; }
   InMemoryMailService& mail() { return mail_; }
+  ClientStore& store() { return *store_; }
   const std::string& name() const { return name_; }
   const crypto::AccountId& id() const { return account_.id(); }
 
@@ -74,6 +75,10 @@ class FaultyDevice final {
   void set_on_step(absl::AnyInvocable<void()> on_step) {
     on_step_ = std::move(on_step);
   }
+
+  // From now on others poison the mailboxes: what cannot be read is counted.
+  void ExpectUnreadable() { expects_unreadable_ = true; }
+  int64_t unreadable() const { return unreadable_; }
 
   // What a person does, each until it has happened.
   void Start();
@@ -129,9 +134,9 @@ class FaultyDevice final {
   DatabaseKey key_;
   crypto::AccountKeys account_;
   const bool restored_;
-  // What a restored account finds in its inbox was sealed for another device.
   bool has_read_ = false;
-  int64_t for_the_old_device_ = 0;
+  bool expects_unreadable_ = false;
+  int64_t unreadable_ = 0;
   std::unique_ptr<ClientStore> store_;
   std::unique_ptr<Messenger> messenger_;
   absl::AnyInvocable<void()> on_failure_;
