@@ -347,8 +347,10 @@ class Messenger final {
   // With one device, or with all when it is empty.
   absl::StatusOr<std::vector<Session>> SessionsWith(
       const crypto::AccountId& peer, absl::string_view device);
-  void FetchIdentity(const crypto::AccountId& peer,
-                     MailDone<IdentityRecord> done);
+  // `answered`: the swarm did, whatever became of what it said.
+  using IdentityDone = absl::AnyInvocable<void(
+      bool answered, absl::StatusOr<IdentityRecord> record)>;
+  void FetchIdentity(const crypto::AccountId& peer, IdentityDone done);
   void FetchKeys(const crypto::AccountId& peer, const std::string& device,
                  bool again, MailDone<Session> done);
   absl::StatusOr<IdentityRecord> CheckPeerIdentity(

@@ -264,6 +264,7 @@ void Messenger::ReadOwnIdentity(MailDone<Delivery> done) {
   }
   Progress("looking whether the account still lists this device");
   FetchIdentity(id_, [this, done = std::move(done)](
+                         bool answered,
                          absl::StatusOr<IdentityRecord> record) mutable {
     absl::Status status = record.status();
     if (status.ok()) {
@@ -273,7 +274,7 @@ void Messenger::ReadOwnIdentity(MailDone<Delivery> done) {
     }
     // A swarm that withholds the record delays the news, nothing else.
     if (absl::IsFailedPrecondition(status) || absl::IsUnauthenticated(status) ||
-        absl::IsDataLoss(status)) {
+        (answered && IsOurFailure(status))) {
       FinishPublish(done, status);
     } else {
       PutPrekey(std::move(done));

@@ -344,26 +344,31 @@ void Messenger::CheckDevices(std::shared_ptr<FlushRun> run, size_t chain,
   Progress(item.device.empty()
                ? "fetching the recipient's keys from their swarm"
                : "checking whether the recipient has changed devices");
-  FetchIdentity(peer, [this, run, chain, item = std::move(item)](
-                          absl::StatusOr<IdentityRecord> record) mutable {
-    // Without any record nothing can be sent. Otherwise an older record, or
-    // none, is a swarm that withholds: it can delay the news, not stop the
-    // text. A fork is not to be written to.
-    const bool stop = item.device.empty()
-                          ? !record.ok()
-                          : absl::IsUnauthenticated(record.status()) ||
-                                absl::IsDataLoss(record.status());
-    if (stop) {
-      ItemDone(run, chain, item, record.status());
-      return;
-    }
-    if (item.device.empty()) {
-      const absl::Status spread = SpreadKnown();
-      if (!spread.ok()) run->error = spread;
-    }
-    StartChains(run);
-    SealAndStore(run, chain, std::move(item));
-  });
+  FetchIdentity(
+      peer, [this, run, chain, item = std::move(item)](
+                bool answered, absl::StatusOr<IdentityRecord> record) mutable {
+        // Without any record nothing can be sent. Otherwise an older record, or
+        // none, is a swarm that withholds: it can delay the news, not stop the
+        // text. A fork is not to be written to, nor anybody while our own disk
+        // does not take the news.
+        const bool stop = item.device.empty()
+                              ? !record.ok()
+                              : absl::IsUnauthenticated(record.status()) ||
+                                    (answered && IsOurFailure(record.status()));
+        if (stop) {
+          ItemDone(run, chain, item, record.status());
+          return;
+        }
+        if (item.device.empty()) {
+          const absl::Status spread = SpreadKnown();
+          if (!spread.ok()) {
+            ItemDone(run, chain, item, spread);
+            return;
+          }
+        }
+        StartChains(run);
+        SealAndStore(run, chain, std::move(item));
+      });
 }
 
 // Only for a contact whose identity is pinned: others are looked up anyway.
@@ -574,16 +579,15 @@ absl::Status Messenger::DropOldSessions(const AccountId& peer) {
   return absl::OkStatus();
 }
 
-void Messenger::FetchIdentity(const AccountId& peer,
-                              MailDone<IdentityRecord> done) {
+void Messenger::FetchIdentity(const AccountId& peer, IdentityDone done) {
   env_.mail.GetRecords(
       std::string(peer.bytes()), MailboxNamespace::kIdentityRecord,
       [this, peer, done = std::move(done)](
           absl::StatusOr<std::vector<MailRecord>> records) mutable {
         if (!records.ok()) {
-          done(records.status());
+          done(false, records.status());
         } else {
-          done(CheckPeerIdentity(peer, *records));
+          done(true, CheckPeerIdentity(peer, *records));
         }
       });
 }
@@ -593,6 +597,7 @@ void Messenger::FetchIdentity(const AccountId& peer,
 void Messenger::FetchKeys(const AccountId& peer, const std::string& device,
                           bool again, MailDone<Session> done) {
   FetchIdentity(peer, [this, device, again, done = std::move(done)](
+                          bool,
                           absl::StatusOr<IdentityRecord> identity) mutable {
     if (!identity.ok()) {
       done(identity.status());

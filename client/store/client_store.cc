@@ -572,7 +572,7 @@ absl::StatusOr<std::vector<Message>> ClientStore::Search(
           "FROM message_words JOIN messages ON row=message_words.rowid "
           "WHERE message_words MATCH ?1 AND conversation NOT IN "
           "(SELECT account FROM contacts WHERE standing=?3) "
-          "ORDER BY row DESC LIMIT ?2) ORDER BY row"));
+          "ORDER BY message_words.rowid DESC LIMIT ?2) ORDER BY row"));
   query->BindText(1, wanted).BindInt(2, limit).BindInt(
       3, static_cast<int64_t>(Standing::kRequest));
   return Collect(query, ReadMessage);

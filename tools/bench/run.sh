@@ -1,7 +1,7 @@
 #!/bin/bash
 # Builds everything optimised, measures, prints one table after another.
 #
-#   tools/bench/run.sh [all|crypto|store|relay|mail]...   (default: all)
+#   tools/bench/run.sh [all|crypto|client|store|relay|mail]...   (default: all)
 #
 # Options for Bazel go into BENCH_BAZEL_STARTUP and BENCH_BAZEL_OPTIONS, for
 # example an output base of their own. Files go to TMPDIR: set it to the disk
@@ -24,9 +24,9 @@ wants() {
 
 for part in "${parts[@]}"; do
   case ${part} in
-    all | crypto | store | relay | mail) ;;
+    all | crypto | client | store | relay | mail) ;;
     *)
-      echo "usage: tools/bench/run.sh [all|crypto|store|relay|mail]..." >&2
+      echo "usage: tools/bench/run.sh [all|crypto|client|store|relay|mail]..." >&2
       exit 2
       ;;
   esac
@@ -34,6 +34,7 @@ done
 
 targets=()
 wants crypto && targets+=(//tools/bench:crypto_bench)
+wants client && targets+=(//tools/bench:client_bench)
 wants store && targets+=(//tools/bench:store_bench)
 { wants relay || wants mail; } && targets+=(//tools/bench:network_bench)
 wants mail && targets+=(//tools/localnet)
@@ -65,6 +66,7 @@ echo "Measured $(date -u +'%F %H:%M UTC') on $(nproc) cores;" \
 grep -m1 '^model name' /proc/cpuinfo | cut -d: -f2- | xargs
 echo
 if wants crypto; then "${bin}/tools/bench/crypto_bench"; echo; fi
+if wants client; then "${bin}/tools/bench/client_bench" "${scratch}"; echo; fi
 if wants store; then
   "${bin}/tools/bench/store_bench" "${scratch}"
   echo

@@ -13,6 +13,23 @@ for config in asan ubsan tsan; do
   ./test --config="$config" || failed=$((failed + 1))
 done
 
+echo "== a client's disk fails at every operation, alone and step by step"
+if bazel build --config=opt //client/messenger/testing:crash_points; then
+  bin=$(bazel info --config=opt bazel-bin 2>/dev/null)
+  "$bin/client/messenger/testing/crash_points" || failed=$((failed + 1))
+  "$bin/client/messenger/testing/crash_points" --alone || failed=$((failed + 1))
+else
+  failed=$((failed + 1))
+fi
+
+echo "== a million poisoned envelopes"
+if bazel build --config=opt //client/messenger/testing:poison; then
+  bin=$(bazel info --config=opt bazel-bin 2>/dev/null)
+  "$bin/client/messenger/testing/poison" --seed="$(($(date +%s) / 86400))" || failed=$((failed + 1))
+else
+  failed=$((failed + 1))
+fi
+
 # Every seed is twenty minutes of faults.
 echo "== swarms in virtual time, for two hours"
 if bazel build --config=opt //tools/simnet/swarm:swarm_sim; then
