@@ -1,5 +1,7 @@
-// Replays testdata/session_vectors.txt, which an independent model has written
-// (tools/session_model): given the same randomness, every byte is the same.
+// Replays what an independent model has written (tools/session_model): given
+// the same randomness, every byte and every refusal is the same.
+// testdata/session_vectors.txt is one conversation, testdata/session_scenes.txt
+// the rules that it does not reach, and what has to be refused.
 
 #include <cstdint>
 #include <fstream>
@@ -7,15 +9,18 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "client/session/identity_record.h"
 #include "client/session/prekey_record.h"
 #include "client/session/session.h"
 #include "client/session/testing/scripted_random.h"
+#include "client/session/testing/session_world.h"
 #include "client/session/testing/test_party.h"
 #include "crypto/base/bytes.h"
 #include "crypto/base/hex.h"
@@ -152,6 +157,61 @@ TEST_F(SessionVectorsTest, AConversationIsByteForByteThatOfTheModel) {
   EXPECT_GE(opened, 20);
   EXPECT_TRUE(sessions[0]->pq_mutually_authenticated());
   EXPECT_TRUE(sessions[1]->pq_mutually_authenticated());
+}
+
+using Scenes = std::map<std::string, std::vector<std::string>>;
+
+const Scenes& AllScenes() {
+  static const Scenes* const scenes = [] {
+    auto* const read = new Scenes;
+    std::vector<std::string>* scene = nullptr;
+    std::ifstream file("client/session/testdata/session_scenes.txt");
+    for (std::string line; std::getline(file, line);) {
+      if (line.empty() || line[0] == '#') continue;
+      const WorldEvent event = WorldEvent::Parse(line);
+      if (event.verb == "schedule") {
+        scene = &(*read)[event.String("scene")];
+      } else {
+        scene->push_back(line);
+      }
+    }
+    return read;
+  }();
+  return *scenes;
+}
+
+std::vector<std::string> SceneNames() {
+  std::vector<std::string> names;
+  for (const auto& [name, lines] : AllScenes()) names.push_back(name);
+  return names;
+}
+
+class SessionScenesTest : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(SessionScenesTest, EveryEventEndsAsInTheModel) {
+  SessionWorld world;
+  for (const std::string& line : AllScenes().at(GetParam())) {
+    const std::pair<std::string, std::string> sides =
+        absl::StrSplit(line, absl::MaxSplits(" -> ", 1));
+    const WorldEvent event = WorldEvent::Parse(sides.first);
+    // Of messages that nobody sees the nonces are zero.
+    ScriptedRandom random(event.verb == "lose"
+                              ? std::string(24 * event.Number("count"), '\0')
+                              : event.Bytes("random"));
+    ASSERT_EQ(world.Apply(event, random), sides.second)
+        << sides.first.substr(0, 200);
+    ASSERT_EQ(random.remaining(), 0u) << sides.first.substr(0, 200);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, SessionScenesTest,
+                         ::testing::ValuesIn(SceneNames()),
+                         [](const auto& scene) {
+                           return std::string(scene.param);
+                         });
+
+TEST(SessionSceneFileTest, ThereAreScenes) {
+  EXPECT_GE(AllScenes().size(), 12u);
 }
 
 }  // namespace

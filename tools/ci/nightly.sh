@@ -45,6 +45,22 @@ else
   failed=$((failed + 1))
 fi
 
+echo "== 10,000 schedules of sessions in the model"
+if bazel build --config=opt //tools/session_model:session_trace; then
+  bin=$(bazel info --config=opt bazel-bin 2>/dev/null)
+  first=$(($(date +%s) / 86400 * 10000))
+  for half in "$first" "$((first + 5000))"; do
+    tools/session_model/replay.py "$bin/tools/session_model/session_trace" \
+      "$half" 5000 --require-coverage &
+    replays+=($!)
+  done
+  for replay in "${replays[@]}"; do
+    wait "$replay" || failed=$((failed + 1))
+  done
+else
+  failed=$((failed + 1))
+fi
+
 # A fault that had to be skipped fails the night: run it as root.
 echo "== 200,000 messages under faults, then a flood"
 if bazel build --config=opt //tools/chaos:chaos_run //tools/chaos:flood_run; then

@@ -1,4 +1,5 @@
 #!/bin/bash
-# The stored vectors are what the model computes.
+# The stored vectors and scenes are what the model computes.
 set -euo pipefail
-exec python3 -B "$1" --verify "$2"
+python3 -B "$1" --verify "$2"
+python3 -B "$3" --verify "$4"

@@ -4,6 +4,7 @@ For checking other implementations only. Written from RFC 7748, RFC 8032,
 FIPS 203, RFC 8439, draft-irtf-cfrg-xchacha and draft-connolly-cfrg-xwing-kem.
 """
 
+import functools
 import hashlib
 import hmac
 import struct
@@ -25,9 +26,9 @@ def x25519(scalar, u):
         if swap ^ bit:
             x2, x3, z2, z3 = x3, x2, z3, z2
         swap = bit
-        a, b = (x2 + z2) % P, (x2 - z2) % P
+        a, b = x2 + z2, x2 - z2
         aa, bb = a * a % P, b * b % P
-        e = (aa - bb) % P
+        e = aa - bb
         da, cb = (x3 - z3) * a % P, (x3 + z3) * b % P
         x3, z3 = (da + cb) ** 2 % P, x1 * (da - cb) ** 2 % P
         x2, z2 = aa * bb % P, e * (aa + 121665 * e) % P
@@ -39,6 +40,7 @@ def x25519(scalar, u):
     return out
 
 
+@functools.lru_cache(maxsize=1024)
 def x25519_public(secret):
     return x25519(secret, (9).to_bytes(32, "little"))
 
@@ -111,6 +113,50 @@ def ed25519_sign(seed, message):
     h = int.from_bytes(
         hashlib.sha512(big_r + public + message).digest(), "little") % L
     return big_r + ((r + h * a) % L).to_bytes(32, "little")
+
+
+def _decompress(b):
+    """The point with this encoding, or None."""
+    n = int.from_bytes(b, "little")
+    y, sign = n & (2**255 - 1), n >> 255
+    if y >= P:
+        return None
+    x2 = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
+    x = pow(x2, (P + 3) // 8, P)
+    if (x * x - x2) % P:
+        x = x * pow(2, (P - 1) // 4, P) % P
+    if (x * x - x2) % P or (x == 0 and sign):
+        return None
+    if x & 1 != sign:
+        x = P - x
+    return x, y, 1, x * y % P
+
+
+def _is_small_order(p):
+    q = _mul(8, p)
+    return q[0] % P == 0 and (q[1] - q[2]) % P == 0
+
+
+def ed25519_verify(public, message, signature):
+    a, r = _decompress(public), _decompress(signature[:32])
+    s = int.from_bytes(signature[32:], "little")
+    if a is None or r is None or s >= L or _is_small_order(
+            a) or _is_small_order(r):
+        return False
+    h = int.from_bytes(
+        hashlib.sha512(signature[:32] + public + message).digest(),
+        "little") % L
+    minus_a = (P - a[0], a[1], 1, (P - a[3]) % P)
+    return _compress(_add(_mul(s, _G), _mul(h, minus_a))) == signature[:32]
+
+
+def ed25519_to_x25519_public(public):
+    """RFC 7748, section 4.1: the u of a point's Montgomery form, or None."""
+    point = _decompress(public)
+    if point is None or _is_small_order(point):
+        return None
+    y = point[1]
+    return ((1 + y) * pow(1 - y, P - 2, P) % P).to_bytes(32, "little")
 
 
 # --- ML-KEM-768 -------------------------------------------------------------
@@ -202,6 +248,11 @@ def _sample_ntt(rho, i, j):
     return out
 
 
+@functools.lru_cache(maxsize=1024)
+def _matrix(rho):
+    return [[_sample_ntt(rho, j, i) for j in range(K)] for i in range(K)]
+
+
 def _cbd2(seed, n):
     b = hashlib.shake_256(seed + bytes([n])).digest(128)
     bits = [(b[i // 8] >> (i % 8)) & 1 for i in range(1024)]
@@ -212,7 +263,7 @@ def _cbd2(seed, n):
 def _pke_keys(d):
     g = hashlib.sha3_512(d + bytes([K])).digest()
     rho, sigma = g[:32], g[32:]
-    a = [[_sample_ntt(rho, j, i) for j in range(K)] for i in range(K)]
+    a = _matrix(rho)
     s = [_ntt(_cbd2(sigma, n)) for n in range(K)]
     e = [_ntt(_cbd2(sigma, K + n)) for n in range(K)]
     t = []
@@ -228,7 +279,7 @@ def _pke_keys(d):
 def _pke_encrypt(ek, m, r):
     t = [_decode(ek[384 * i:384 * (i + 1)], 12) for i in range(K)]
     rho = ek[1152:]
-    a = [[_sample_ntt(rho, j, i) for j in range(K)] for i in range(K)]
+    a = _matrix(rho)
     y = [_ntt(_cbd2(r, n)) for n in range(K)]
     u = []
     for i in range(K):
@@ -263,11 +314,15 @@ def mlkem_keys(seed):
     return ek, dk + ek + hashlib.sha3_256(ek).digest() + seed[32:]
 
 
+def mlkem_is_usable(ek):
+    return all(x < Q for i in range(K)
+               for x in _decode(ek[384 * i:384 * (i + 1)], 12))
+
+
 def mlkem_encaps(ek, m):
     """(ciphertext, secret) from 32 bytes of randomness."""
-    for i in range(K):
-        if any(x >= Q for x in _decode(ek[384 * i:384 * (i + 1)], 12)):
-            raise ValueError("not an encapsulation key")
+    if not mlkem_is_usable(ek):
+        raise ValueError("not an encapsulation key")
     g = hashlib.sha3_512(m + hashlib.sha3_256(ek).digest()).digest()
     return _pke_encrypt(ek, m, g[32:]), g[:32]
 
@@ -284,6 +339,7 @@ def mlkem_decaps(dk, c):
 # --- X-Wing -----------------------------------------------------------------
 
 
+@functools.lru_cache(maxsize=1024)
 def _xwing_expand(seed):
     e = hashlib.shake_256(seed).digest(96)
     ek, dk = mlkem_keys(e[:64])
@@ -319,20 +375,23 @@ def xwing_decaps(seed, c):
 # --- XChaCha20-Poly1305 -----------------------------------------------------
 
 
-def _rounds(s):
+def _rounds(s, mask):
+    """Ten double rounds on 16 numbers that hold one 32-bit word of each of
+    many blocks, in lanes of 64 bits; `mask` is 32 ones in each lane."""
+
     def qr(a, b, c, d):
-        s[a] = (s[a] + s[b]) & 0xffffffff
+        s[a] = (s[a] + s[b]) & mask
         x = s[d] ^ s[a]
-        s[d] = (x << 16 | x >> 16) & 0xffffffff
-        s[c] = (s[c] + s[d]) & 0xffffffff
+        s[d] = (x << 16 | x >> 16) & mask
+        s[c] = (s[c] + s[d]) & mask
         x = s[b] ^ s[c]
-        s[b] = (x << 12 | x >> 20) & 0xffffffff
-        s[a] = (s[a] + s[b]) & 0xffffffff
+        s[b] = (x << 12 | x >> 20) & mask
+        s[a] = (s[a] + s[b]) & mask
         x = s[d] ^ s[a]
-        s[d] = (x << 8 | x >> 24) & 0xffffffff
-        s[c] = (s[c] + s[d]) & 0xffffffff
+        s[d] = (x << 8 | x >> 24) & mask
+        s[c] = (s[c] + s[d]) & mask
         x = s[b] ^ s[c]
-        s[b] = (x << 7 | x >> 25) & 0xffffffff
+        s[b] = (x << 7 | x >> 25) & mask
 
     for _ in range(10):
         qr(0, 4, 8, 12), qr(1, 5, 9, 13), qr(2, 6, 10, 14), qr(3, 7, 11, 15)
@@ -342,25 +401,32 @@ def _rounds(s):
 _SIGMA = struct.unpack("<4I", b"expand 32-byte k")
 
 
-def _chacha_block(key, counter, nonce):
-    init = list(_SIGMA + struct.unpack("<8I", key) + (counter,) +
-                struct.unpack("<3I", nonce))
+def _chacha_blocks(key, counter, nonce, n):
+    ones = sum(1 << 64 * i for i in range(n))
+    init = [
+        word * ones for word in _SIGMA + struct.unpack("<8I", key) + (0,) +
+        struct.unpack("<3I", nonce)
+    ]
+    init[12] = sum(counter + i << 64 * i for i in range(n))
+    mask = ones * 0xffffffff
     s = list(init)
-    _rounds(s)
-    return struct.pack("<16I", *((a + b) & 0xffffffff
-                                 for a, b in zip(s, init)))
+    _rounds(s, mask)
+    words = [
+        struct.unpack("<%dQ" % n, (a + b & mask).to_bytes(8 * n, "little"))
+        for a, b in zip(s, init)
+    ]
+    return b"".join(struct.pack("<16I", *block) for block in zip(*words))
 
 
 def _hchacha(key, nonce16):
     s = list(_SIGMA + struct.unpack("<8I", key) +
              struct.unpack("<4I", nonce16))
-    _rounds(s)
+    _rounds(s, 0xffffffff)
     return struct.pack("<8I", *(s[:4] + s[12:]))
 
 
 def _chacha_xor(key, nonce, data):
-    blocks = (len(data) + 63) // 64
-    stream = b"".join(_chacha_block(key, 1 + i, nonce) for i in range(blocks))
+    stream = _chacha_blocks(key, 1, nonce, (len(data) + 63) // 64)
     n = int.from_bytes(data, "little") ^ int.from_bytes(
         stream[:len(data)], "little")
     return n.to_bytes(len(data), "little")
@@ -381,7 +447,7 @@ def _tag(key, nonce, ad, c):
         return b + bytes(-len(b) % 16)
 
     return _poly1305(
-        _chacha_block(key, 0, nonce)[:32],
+        _chacha_blocks(key, 0, nonce, 1)[:32],
         pad(ad) + pad(c) + struct.pack("<QQ", len(ad), len(c)))
 
 
@@ -429,6 +495,11 @@ def hmac32(key, message):
 
 def sign(seed, domain, message):
     return ed25519_sign(seed, b"nm/v1/sig" + bytes([domain]) + message)
+
+
+def verify(public, domain, message, signature):
+    return ed25519_verify(public, b"nm/v1/sig" + bytes([domain]) + message,
+                          signature)
 
 
 def caead_seal(mk, ad, plaintext):
