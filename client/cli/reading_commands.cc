@@ -50,6 +50,7 @@ void Run::WriteMessage(JsonWriter& json, const Message& message) {
   if (message.kind == MessageKind::kTimer) {
     json.Key("timer_set_seconds").Int(absl::ToInt64Seconds(message.timer));
   }
+  if (message.kind == MessageKind::kMissing) json.Key("missing").Bool(true);
   if (message.reply_to) {
     const auto answered =
         store_->FindMessage(message.conversation, *message.reply_to);
@@ -108,6 +109,11 @@ std::string Run::MessageLine(const Message& message) {
   }
   if (message.kind == MessageKind::kTimer) {
     return absl::StrCat(line, " set: ", TimerText(message.timer));
+  }
+  if (message.kind == MessageKind::kMissing) {
+    return absl::StrCat(line,
+                        ": (something they said is missing here and "
+                        "cannot be had any more)");
   }
   if (message.removal == Removal::kUnsent) {
     return absl::StrCat(line, ": (taken back)");
@@ -171,6 +177,20 @@ void Run::PrintChanges(const ReceiveReport& report) {
   }
 }
 
+void Run::NoteMissing(const ReceiveReport& report) {
+  std::map<std::string, int> now;
+  for (const MissingContents& missing : report.missing) {
+    const std::string id = missing.account.ToHex();
+    now[id] = missing.count;
+    if (told_missing_[id] == missing.count || json_) continue;
+    std::fprintf(stderr,
+                 "%d message(s) of %s have not arrived, though later ones "
+                 "have; they were asked for again.\n",
+                 missing.count, NameOf(missing.account).c_str());
+  }
+  told_missing_ = std::move(now);
+}
+
 void Run::Ring(const Message& message) {
   if (isatty(STDOUT_FILENO) == 0) return;
   const auto contact = store_->FindContact(message.conversation);
@@ -220,6 +240,12 @@ Run::Result Run::Receive() {
     json.EndArray().Key("complete").Bool(report.complete);
     json.Key("unreadable").Int(report.unreadable);
     json.Key("requests").Int(report.requests);
+    json.Key("missing").BeginArray();
+    for (const MissingContents& missing : report.missing) {
+      json.BeginObject().Key("account_id").String(missing.account.ToHex());
+      json.Key("count").Int(missing.count).EndObject();
+    }
+    json.EndArray();
     json.Key("devices_changed").BeginArray();
     for (const AccountId& account : report.changed_devices) {
       json.String(account.ToHex());
@@ -245,6 +271,7 @@ Run::Result Run::Receive() {
                    report.unreadable);
     }
     NoteRequests(report.requests);
+    NoteMissing(report);
   }
   if (Result failure =
           json_ ? std::nullopt : NoteDevices(report.changed_devices)) {
@@ -307,6 +334,7 @@ Run::Result Run::Watch() {
         if (told.insert(account.ToHex()).second) news.push_back(account);
       }
       if (Result failure = NoteDevices(news)) return failure;
+      NoteMissing(received);
       if (Result failure = ConfirmShown(received)) return failure;
       if (!report->full) continue;
       back = back || (received.complete && !was_complete);

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <cstdio>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -155,6 +156,8 @@ class Run {
   std::string Quoted(const Message& message);
   void WriteChange(JsonWriter& json, const MessageChange& change);
   void PrintChanges(const ReceiveReport& report);
+  // Whose messages are missing, when that has changed.
+  void NoteMissing(const ReceiveReport& report);
   // A bell, for a person at a terminal.
   void Ring(const Message& message);
   // Those beyond `printed_row`, which it moves.
@@ -200,6 +203,7 @@ class Run {
   // Where one would be; nothing without a home folder.
   std::optional<FileDeviceSecret> device_secret_;
   std::string last_note_;
+  std::map<std::string, int> told_missing_;  // by account id
   bool quiet_ = false;    // the messenger's and the connection's progress
   bool stopped_ = false;  // by a signal
   std::unique_ptr<routing::FileRecorder> recorder_;

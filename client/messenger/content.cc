@@ -16,6 +16,9 @@ constexpr size_t kAccountIdBytes = 33;
 // Year 9999; what lies beyond is nonsense and would overflow when shown.
 constexpr uint64_t kMaxSentMs = 253'402'300'799'999;
 
+// The store counts with signed numbers.
+constexpr uint64_t kMaxSequence = uint64_t{1} << 62;
+
 bool IsContinuation(char c) { return (static_cast<uint8_t>(c) & 0xc0) == 0x80; }
 
 // Length of the well-formed character at the start of `text` (Unicode 15,
@@ -263,6 +266,36 @@ absl::StatusOr<LinkGrant> Read(const v1::LinkGrant& proto) {
                    proto.profile_name()};
 }
 
+void Write(const Resend& resend, v1::Content& proto) {
+  proto.mutable_resend()->mutable_sequences()->Add(resend.sequences.begin(),
+                                                   resend.sequences.end());
+}
+
+absl::StatusOr<Resend> Read(const v1::Resend& proto) {
+  Resend resend{{proto.sequences().begin(), proto.sequences().end()}};
+  if (resend.sequences.empty() || resend.sequences.size() > kMaxResent) {
+    return absl::InvalidArgumentError("content: resend");
+  }
+  return resend;
+}
+
+void Write(const Gone& gone, v1::Content& proto) {
+  proto.mutable_gone()->mutable_removed()->Add(gone.removed.begin(),
+                                               gone.removed.end());
+  proto.mutable_gone()->mutable_unknown()->Add(gone.unknown.begin(),
+                                               gone.unknown.end());
+}
+
+absl::StatusOr<Gone> Read(const v1::Gone& proto) {
+  Gone gone{{proto.removed().begin(), proto.removed().end()},
+            {proto.unknown().begin(), proto.unknown().end()}};
+  const size_t count = gone.removed.size() + gone.unknown.size();
+  if (count == 0 || count > kMaxResent) {
+    return absl::InvalidArgumentError("content: gone");
+  }
+  return gone;
+}
+
 template <typename Proto>
 absl::Status ReadInto(const Proto& proto, ContentBody& body) {
   auto read = Read(proto);
@@ -295,6 +328,10 @@ absl::Status ReadBody(const v1::Content& proto, Content& content) {
       return ReadInto(proto.link_reveal(), content.body);
     case v1::Content::kLinkGrant:
       return ReadInto(proto.link_grant(), content.body);
+    case v1::Content::kResend:
+      return ReadInto(proto.resend(), content.body);
+    case v1::Content::kGone:
+      return ReadInto(proto.gone(), content.body);
     case v1::Content::kAck:
     case v1::Content::BODY_NOT_SET:
       return absl::OkStatus();
@@ -390,8 +427,16 @@ std::string EncodeContent(const Content& content) {
   }
   proto.set_profile_name(content.profile_name);
   proto.set_identity_seq(content.identity_seq);
+  proto.set_sequence(content.sequence);
   std::visit([&proto](const auto& body) { Write(body, proto); }, content.body);
   return proto.SerializeAsString();
+}
+
+std::string WithSequence(absl::string_view content, uint64_t sequence) {
+  v1::Content number;
+  number.set_sequence(sequence);
+  // The last value of a field counts (protobuf encoding, "Last One Wins").
+  return absl::StrCat(content, number.SerializeAsString());
 }
 
 absl::StatusOr<Content> DecodeContent(absl::string_view bytes) {
@@ -421,6 +466,10 @@ absl::StatusOr<Content> DecodeContent(absl::string_view bytes) {
     return absl::InvalidArgumentError("content: name");
   }
   content.identity_seq = proto.identity_seq();
+  content.sequence = proto.sequence();
+  if (content.sequence > kMaxSequence) {
+    return absl::InvalidArgumentError("content: sequence");
+  }
   const absl::Status body = ReadBody(proto, content);
   if (!body.ok()) return body;
   return content;

@@ -112,10 +112,22 @@ struct LinkGrant {
   std::string profile_name;
 };
 
+inline constexpr size_t kMaxResent = 100;
+
+struct Resend {
+  std::vector<uint64_t> sequences;
+};
+
+struct Gone {
+  std::vector<uint64_t> removed;
+  std::vector<uint64_t> unknown;
+};
+
 // Nothing: an acknowledgement, or something a newer client says.
-using ContentBody = std::variant<std::monostate, TextPart, Reaction, Unsend,
-                                 Receipts, Timer, OwnCopy, OwnState, LinkOffer,
-                                 LinkAnswer, LinkReveal, LinkGrant>;
+using ContentBody =
+    std::variant<std::monostate, TextPart, Reaction, Unsend, Receipts, Timer,
+                 OwnCopy, OwnState, LinkOffer, LinkAnswer, LinkReveal,
+                 LinkGrant, Resend, Gone>;
 
 struct Content {
   std::string message_id;  // kMessageIdBytes
@@ -125,10 +137,14 @@ struct Content {
   std::string mailbox_offer;
   std::string profile_name;
   uint64_t identity_seq = 0;  // 0: not said
+  uint64_t sequence = 0;      // 0: not numbered
   ContentBody body;
 };
 
 std::string EncodeContent(const Content& content);
+
+// The encoded content with this number, whatever it had before.
+std::string WithSequence(absl::string_view content, uint64_t sequence);
 
 // INVALID_ARGUMENT when a field is malformed.
 absl::StatusOr<Content> DecodeContent(absl::string_view bytes);

@@ -95,6 +95,11 @@ TEST(ContentTest, EachBodyComesBackAsItWas) {
   EXPECT_EQ(grant.identity_record, "record");
   EXPECT_EQ(grant.identity_kem_seed, key);
   EXPECT_EQ(grant.profile_name, "Ada");
+  EXPECT_THAT(RoundTrip(Resend{{1, 5}}).sequences,
+              ::testing::ElementsAre(1, 5));
+  const Gone gone = RoundTrip(Gone{{2}, {3, 4}});
+  EXPECT_THAT(gone.removed, ::testing::ElementsAre(2));
+  EXPECT_THAT(gone.unknown, ::testing::ElementsAre(3, 4));
   const Timer timer = RoundTrip(Timer{absl::Seconds(5), 7});
   EXPECT_EQ(timer.time, absl::Seconds(5));
   EXPECT_EQ(timer.revision, 7u);
@@ -219,14 +224,19 @@ INSTANTIATE_TEST_SUITE_P(
                       [](Content& c) {
                         c.body = LinkGrant{"r", "short", ""};
                       }},
+        MalformedCase{"AsksForNothing", [](Content& c) { c.body = Resend(); }},
+        MalformedCase{
+            "AsksForMuch",
+            [](Content& c) { c.body = Resend{std::vector<uint64_t>(101, 7)}; }},
+        MalformedCase{"NothingGone", [](Content& c) { c.body = Gone(); }},
+        MalformedCase{"HugeSequence",
+                      [](Content& c) { c.sequence = uint64_t{1} << 63; }},
         MalformedCase{"LongTimer",
                       [](Content& c) {
                         c.body = Timer{kLongestTimer + absl::Seconds(1), 1};
                       }},
         MalformedCase{"TimerWithoutRevision",
-                      [](Content& c) {
-                        c.body = Timer{absl::Hours(1), 0};
-                      }}),
+                      [](Content& c) { c.body = Timer{absl::Hours(1), 0}; }}),
     [](const auto& info) { return info.param.name; });
 
 TEST(ContentTest, EveryTruncationAndRandomBytesAreHandled) {
@@ -246,6 +256,13 @@ TEST(ContentTest, EveryTruncationAndRandomBytesAreHandled) {
       EXPECT_TRUE(IsValidUtf8(text->text));
     }
   }
+}
+
+TEST(ContentTest, ANumberIsAddedAndReplaced) {
+  const std::string once = WithSequence(EncodeContent(Valid()), 7);
+  EXPECT_EQ(DecodeContent(once)->sequence, 7u);
+  EXPECT_EQ(std::get<TextPart>(DecodeContent(once)->body).text, "hello");
+  EXPECT_EQ(DecodeContent(WithSequence(once, 8))->sequence, 8u);
 }
 
 TEST(ContentTest, PartsAreCutBetweenCharacters) {

@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 #include <utility>
+#include <variant>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
@@ -370,7 +371,8 @@ absl::Status Messenger::MakeBlocked(Contact& contact) {
   ASSIGN_OR_RETURN(const std::vector<OutboxItem> outbox, env_.store.Outbox());
   for (const OutboxItem& item : outbox) {
     if (item.peer != contact.account) continue;
-    RETURN_IF_ERROR(env_.store.DeleteOutboxItem(item.row));
+    RETURN_IF_ERROR(env_.store.WithdrawOutboxItem(
+        item, env_.clock.Now() + kMessageLifetime));
     if (item.message_row == 0 || item.extra) continue;
     RETURN_IF_ERROR(
         env_.store.SetMessageState(item.message_row, MessageState::kFailed,
@@ -676,6 +678,8 @@ absl::Status Messenger::StoreOne(ReceiveRun& run, size_t index,
     // ALREADY_EXISTS: the same text came another way before.
     if (refused.ok() || absl::IsAlreadyExists(refused)) return absl::OkStatus();
     ++run.report.unreadable;
+    // Only the contact can write there.
+    if (box.peer) RETURN_IF_ERROR(RefreshSessions(*box.peer));
     return env_.store.AddQuarantined(
         message.id, absl::StatusCodeToString(refused.code()), env_.clock.Now());
   });
@@ -826,6 +830,19 @@ absl::Status Messenger::DeliverContent(const Session& session,
   }
   if (acknowledge) RETURN_IF_ERROR(QueueGreeting(contact, device));
   RETURN_IF_ERROR(content.status());
+  if (content->sequence != 0) {
+    RETURN_IF_ERROR(
+        env_.store.NoteSequence(peer, device, content->sequence, now));
+  }
+  if (contact.standing == Standing::kContact ||
+      contact.standing == Standing::kSelf) {
+    if (const auto* resend = std::get_if<Resend>(&content->body)) {
+      return SendAgain(contact, device, *resend);
+    }
+    if (const auto* gone = std::get_if<Gone>(&content->body)) {
+      return CloseGaps(peer, device, *gone);
+    }
+  }
   if (contact.standing == Standing::kSelf) return ApplyOwn(*content, changes);
   if (contact.standing == Standing::kLink) return ApplyLink(contact, *content);
   ASSIGN_OR_RETURN(const std::optional<absl::Time> due, ReceiptDue());
@@ -872,6 +889,9 @@ absl::Status Messenger::FinishReceive(ReceiveRun& run) {
     RETURN_IF_ERROR(env_.store.ForgetPartsBefore(now - kMessageLifetime));
     // No copy of what was removed comes as late as that.
     RETURN_IF_ERROR(env_.store.ForgetRemovedBefore(now - 2 * kMessageLifetime));
+    RETURN_IF_ERROR(env_.store.ForgetSentBefore(now));
+    // What a mailbox has not been read for may still be there.
+    if (run.report.complete) RETURN_IF_ERROR(AskForMissing());
     return env_.store.TrimQuarantine();
   }));
   if (!finished.empty()) prekeys_ = *std::move(left);
@@ -886,6 +906,7 @@ absl::Status Messenger::ReportNew(ReceiveRun& run) {
   ASSIGN_OR_RETURN(run.report.messages,
                    env_.store.IncomingAfter(run.shown_row));
   RETURN_IF_ERROR(ReportContacts(run));
+  ASSIGN_OR_RETURN(run.report.missing, Missing());
   return env_.confirms_shown ? absl::OkStatus()
                              : ConfirmShown(run.report.messages);
 }

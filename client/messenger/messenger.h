@@ -88,6 +88,14 @@ struct OwnDevice {
 // From the offer to the comparison of the digits.
 inline constexpr absl::Duration kLinkWindow = absl::Minutes(10);
 
+// Contents of a contact that later ones have shown to be missing.
+struct MissingContents {
+  crypto::AccountId account;
+  int count = 0;
+};
+// How long one that comes out of order is not missed.
+inline constexpr absl::Duration kGapPatience = absl::Minutes(1);
+
 struct ReceiveReport {
   // Those not shown before, in the order they were stored.
   std::vector<Message> messages;
@@ -103,6 +111,8 @@ struct ReceiveReport {
   // Contacts whose devices have changed, until ConfirmDevices(), and of
   // verified ones until they are verified again.
   std::vector<crypto::AccountId> changed_devices;
+  // They have been asked for again.
+  std::vector<MissingContents> missing;
   std::vector<NamedRoute> routes;
 };
 
@@ -433,6 +443,18 @@ class Messenger final {
                                 const MailMessage& message, Changes& changes);
   absl::Status AcceptSession(const MailMessage& message, Changes& changes);
   absl::Status ApplyOwn(const Content& content, Changes& changes);
+  // Gaps and sessions that do not work any more (client/SPEC.md, 9.2 and 3.6).
+  absl::StatusOr<std::vector<MissingContents>> Missing();
+  absl::Status AskForMissing();
+  absl::Status SendAgain(const Contact& contact, const std::string& device,
+                         const Resend& resend);
+  absl::Status CloseGaps(const crypto::AccountId& peer,
+                         const std::string& device, const Gone& gone);
+  // A message of a contact did not open: a new session, if that is not too
+  // often.
+  absl::Status RefreshSessions(const crypto::AccountId& peer);
+  // Sessions from before are replaced; InfinitePast: none.
+  absl::StatusOr<absl::Time> RefreshedAt(const crypto::AccountId& peer);
   // The sender of a first message is a device of its account.
   absl::Status PinSender(Contact& contact, const Accepted& accepted);
   absl::Status DeliverContent(const Session& session, absl::string_view bytes,

@@ -178,7 +178,8 @@ absl::Status Messenger::Unsend(int64_t row) {
     for (const OutboxItem& item : outbox) {
       if (item.message_row != row) continue;
       left = left || item.blob.has_value();
-      RETURN_IF_ERROR(env_.store.DeleteOutboxItem(item.row));
+      RETURN_IF_ERROR(env_.store.WithdrawOutboxItem(
+          item, env_.clock.Now() + kMessageLifetime));
     }
     // Of a text in parts some may have left before.
     left = left || message.text.size() > kMaxInboxContentBytes;

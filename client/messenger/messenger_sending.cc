@@ -277,6 +277,7 @@ absl::Status Messenger::AddForDevice(const OutboxItem& item,
   OutboxItem copy = item;
   copy.device = device;
   copy.blob.reset();
+  copy.sequence = 0;
   copy.attempts = 0;
   copy.next_try = env_.clock.Now();
   ASSIGN_OR_RETURN(const std::optional<Message> message,
@@ -410,8 +411,17 @@ void Messenger::SealAndStore(std::shared_ptr<FlushRun> run, size_t chain,
       sessions->empty() ? nullptr
                         : &(*sessions)[PreferredSession(Summaries(*sessions))];
   // Its handshake is for a prekey that the peer may have deleted.
-  const bool outdated = session != nullptr && session->awaiting_reply() &&
-                        session->created() + kInitiationUse <= env_.clock.Now();
+  // And what the peer wrote last did not open in any session from before.
+  const absl::StatusOr<absl::Time> refreshed = RefreshedAt(item.peer);
+  if (!refreshed.ok()) {
+    ItemDone(run, chain, item, refreshed.status());
+    return;
+  }
+  const bool outdated =
+      session != nullptr &&
+      ((session->awaiting_reply() &&
+        session->created() + kInitiationUse <= env_.clock.Now()) ||
+       session->generation() < *refreshed);
   if (outdated && item.mailbox_namespace ==
                       static_cast<uint16_t>(MailboxNamespace::kInbox)) {
     item.blob.reset();
@@ -496,6 +506,7 @@ absl::StatusOr<OutboxItem> Messenger::CutForInbox(FlushRun& run, size_t chain,
   }
   OutboxItem like = item;
   like.blob.reset();
+  like.sequence = 0;
   std::vector<OutboxItem> replacements;
   if (!parts.empty() && parts.size() <= static_cast<size_t>(kMaxParts)) {
     for (TextPart& part : parts) {
@@ -534,8 +545,18 @@ absl::StatusOr<std::vector<OutboxItem>> Messenger::ReplaceInOutbox(
     // Rows order the outbox: what waits behind moves behind the new rows.
     for (const OutboxItem& known : outbox) {
       if (known.peer != item.peer || known.device != item.device) continue;
-      RETURN_IF_ERROR(env_.store.DeleteOutboxItem(known.row));
-      if (!BelongTogether(known, item)) replacements.push_back(known);
+      const bool replaced = BelongTogether(known, item);
+      const bool goes_on = std::any_of(replacements.begin(), replacements.end(),
+                                       [&known](const OutboxItem& one) {
+                                         return one.sequence != 0 &&
+                                                one.sequence == known.sequence;
+                                       });
+      // A number that was given and is not used is explained.
+      RETURN_IF_ERROR(replaced && !goes_on
+                          ? env_.store.WithdrawOutboxItem(
+                                known, env_.clock.Now() + kMessageLifetime)
+                          : env_.store.DeleteOutboxItem(known.row));
+      if (!replaced) replacements.push_back(known);
     }
     for (OutboxItem& one : replacements) {
       ASSIGN_OR_RETURN(one.row, env_.store.AddOutboxItem(one));
@@ -690,11 +711,17 @@ absl::StatusOr<Session> Messenger::StartSession(
 
 // The session moves on and the sealed blob is kept, together.
 absl::Status Messenger::SealItem(const Session& session, OutboxItem& item) {
+  OutboxItem sealed = item;
+  // Once it has a number it keeps it, whenever it is sealed again.
+  if (sealed.sequence == 0) {
+    ASSIGN_OR_RETURN(sealed.sequence,
+                     env_.store.NextSequence(item.peer, item.device));
+  }
   ASSIGN_OR_RETURN(Session::Encrypted encrypted,
-                   session.Encrypt(item.content, env_.random));
+                   session.Encrypt(WithSequence(item.content, sealed.sequence),
+                                   env_.random));
   ASSIGN_OR_RETURN(const std::string outgoing,
                    OutgoingMailboxOf(item.peer, item.device));
-  OutboxItem sealed = item;
   if (session.awaiting_reply() || outgoing.empty()) {
     ASSIGN_OR_RETURN(const IdentityRecord record, PinnedIdentity(item.peer));
     ASSIGN_OR_RETURN(sealed.mailbox, DeviceInbox(record, item.device));
@@ -711,6 +738,8 @@ absl::Status Messenger::SealItem(const Session& session, OutboxItem& item) {
     ASSIGN_OR_RETURN(const bool there, env_.store.HasOutboxItem(item.row));
     if (!there) return absl::CancelledError("it was taken back");
     RETURN_IF_ERROR(PutSession(env_.store, encrypted.next));
+    RETURN_IF_ERROR(
+        env_.store.CountSequence(sealed.peer, sealed.device, sealed.sequence));
     return env_.store.UpdateOutboxItem(sealed);
   }));
   // Not before: a blob whose session was not kept must never leave, or the
@@ -775,6 +804,9 @@ absl::Status Messenger::RecordItemResult(
                                  result.status().message());
   }
   RETURN_IF_ERROR(store.DeleteOutboxItem(item.row));
+  if (result.ok() && item.sequence != 0) {
+    RETURN_IF_ERROR(store.PutSent(item, env_.clock.Now() + kMessageLifetime));
+  }
   if (item.message_row == 0) {
     return result.ok() ? store.MarkExtra(item) : absl::OkStatus();
   }

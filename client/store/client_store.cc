@@ -1,5 +1,6 @@
 #include "client/store/client_store.h"
 
+#include <algorithm>
 #include <iterator>
 #include <utility>
 
@@ -164,10 +165,29 @@ CREATE TABLE early_edits(
   PRIMARY KEY(conversation, outgoing, message_id)) WITHOUT ROWID;
 )sql";
 
+// From version 9 to version 10: numbered contents, so that gaps are seen.
+constexpr char kSchema10[] = R"sql(
+ALTER TABLE outbox ADD COLUMN sequence INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE counters(
+  peer BLOB NOT NULL, device BLOB NOT NULL, sent INTEGER NOT NULL,
+  received INTEGER NOT NULL, PRIMARY KEY(peer, device)) WITHOUT ROWID;
+CREATE TABLE gaps(
+  peer BLOB NOT NULL, device BLOB NOT NULL, sequence INTEGER NOT NULL,
+  noticed_ms INTEGER NOT NULL, asked_ms INTEGER, asks INTEGER NOT NULL,
+  PRIMARY KEY(peer, device, sequence)) WITHOUT ROWID;
+CREATE TABLE sent_contents(
+  peer BLOB NOT NULL, device BLOB NOT NULL, sequence INTEGER NOT NULL,
+  message_row INTEGER NOT NULL, content BLOB NOT NULL,
+  resends INTEGER NOT NULL, expiry_ms INTEGER NOT NULL,
+  PRIMARY KEY(peer, device, sequence)) WITHOUT ROWID;
+CREATE INDEX sent_contents_message ON sent_contents(message_row);
+CREATE INDEX sent_contents_expiry ON sent_contents(expiry_ms);
+)sql";
+
 // Each from the version that is its index to the next.
-constexpr const char* kMigrations[] = {kSchema,  kSchema2, kSchema3,
-                                       kSchema4, kSchema5, kSchema6,
-                                       kSchema7, kSchema8, kSchema9};
+constexpr const char* kMigrations[] = {kSchema,  kSchema2, kSchema3, kSchema4,
+                                       kSchema5, kSchema6, kSchema7, kSchema8,
+                                       kSchema9, kSchema10};
 static_assert(std::size(kMigrations) == ClientStore::kSchemaVersion);
 
 // What FTS5 is asked for: each word as a string, so that none of its own signs
@@ -267,6 +287,7 @@ OutboxItem ReadOutboxItem(Statement& row) {
   item.device = row.Blob(10);
   item.logical = row.Int(11);
   item.extra = row.Int(12) != 0;
+  item.sequence = Unsigned(row.Int(13));
   return item;
 }
 
@@ -630,7 +651,9 @@ absl::Status ClientStore::DeleteConversation(const AccountId& conversation) {
         "DELETE FROM reactions WHERE conversation=?",
         "DELETE FROM early_edits WHERE conversation=?",
         "DELETE FROM owed_receipts WHERE peer=?",
-        "DELETE FROM parts WHERE peer=?", "DELETE FROM outbox WHERE peer=?"}) {
+        "DELETE FROM sent_contents WHERE peer=?",
+        "DELETE FROM gaps WHERE peer=?", "DELETE FROM parts WHERE peer=?",
+        "DELETE FROM outbox WHERE peer=?"}) {
     ASSIGN_OR_RETURN(Statement * remove, database_->Prepared(sql));
     RETURN_IF_ERROR(remove->BindBlob(1, conversation.bytes()).Run());
   }
@@ -716,7 +739,13 @@ absl::Status ClientStore::RemoveMessage(const Message& message, Removal why) {
                       .BindInt(2, message.outgoing ? 1 : 0)
                       .BindBlob(3, message.message_id)
                       .Run());
-  if (message.outgoing) return absl::OkStatus();
+  if (message.outgoing) {
+    // It is not sent again; that it was there is known for a while.
+    ASSIGN_OR_RETURN(Statement * sent,
+                     database_->Prepared("UPDATE sent_contents SET content=x'' "
+                                         "WHERE message_row=?"));
+    return sent->BindInt(1, message.row).Run();
+  }
   ASSIGN_OR_RETURN(
       Statement * parts,
       database_->Prepared("DELETE FROM parts WHERE peer=? AND text_id=?"));
@@ -902,7 +931,7 @@ absl::StatusOr<int64_t> ClientStore::AddOutboxItem(const OutboxItem& item) {
       database_->Prepared(
           "INSERT INTO outbox(message_row, peer, content, blob, mailbox, "
           "namespace, expiry_ms, attempts, next_try_ms, device, logical, "
-          "extra) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+          "extra, sequence) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
   insert->BindInt(1, item.message_row)
       .BindBlob(2, item.peer.bytes())
       .BindBlob(3, item.content);
@@ -919,6 +948,7 @@ absl::StatusOr<int64_t> ClientStore::AddOutboxItem(const OutboxItem& item) {
                       .BindBlob(10, item.device)
                       .BindInt(11, item.logical)
                       .BindInt(12, item.extra ? 1 : 0)
+                      .BindInt(13, Signed(item.sequence))
                       .Run());
   const int64_t row = database_->LastInsertRowId();
   if (item.logical != 0) return row;
@@ -934,7 +964,7 @@ absl::Status ClientStore::UpdateOutboxItem(const OutboxItem& item) {
       Statement * update,
       database_->Prepared(
           "UPDATE outbox SET content=?, blob=?, mailbox=?, namespace=?, "
-          "expiry_ms=?, attempts=?, next_try_ms=? WHERE row=?"));
+          "expiry_ms=?, attempts=?, next_try_ms=?, sequence=? WHERE row=?"));
   update->BindBlob(1, item.content);
   if (item.blob) {
     update->BindBlob(2, *item.blob);
@@ -946,7 +976,8 @@ absl::Status ClientStore::UpdateOutboxItem(const OutboxItem& item) {
       .BindInt(5, absl::ToUnixMillis(item.expiry))
       .BindInt(6, item.attempts)
       .BindInt(7, absl::ToUnixMillis(item.next_try))
-      .BindInt(8, item.row)
+      .BindInt(8, Signed(item.sequence))
+      .BindInt(9, item.row)
       .Run();
 }
 
@@ -954,6 +985,15 @@ absl::Status ClientStore::DeleteOutboxItem(int64_t row) {
   ASSIGN_OR_RETURN(Statement * remove,
                    database_->Prepared("DELETE FROM outbox WHERE row=?"));
   return remove->BindInt(1, row).Run();
+}
+
+absl::Status ClientStore::WithdrawOutboxItem(const OutboxItem& item,
+                                             absl::Time expiry) {
+  RETURN_IF_ERROR(DeleteOutboxItem(item.row));
+  if (item.sequence == 0) return absl::OkStatus();
+  OutboxItem nothing = item;
+  nothing.content.clear();
+  return PutSent(nothing, expiry);
 }
 
 absl::StatusOr<bool> ClientStore::HasOutboxItem(int64_t row) {
@@ -1009,6 +1049,187 @@ absl::StatusOr<bool> ClientStore::IsExtra(int64_t row) {
   query->BindInt(1, row);
   ASSIGN_OR_RETURN(const std::optional<int64_t> count, First(query, ReadInt));
   return count.value_or(0) == 0;
+}
+
+absl::StatusOr<uint64_t> ClientStore::NextSequence(const AccountId& peer,
+                                                   absl::string_view device) {
+  ASSIGN_OR_RETURN(
+      Statement * query,
+      database_->Prepared("SELECT sent FROM counters WHERE peer=? AND "
+                          "device=?"));
+  query->BindBlob(1, peer.bytes()).BindBlob(2, device);
+  ASSIGN_OR_RETURN(const std::optional<int64_t> sent, First(query, ReadInt));
+  return Unsigned(sent.value_or(0)) + 1;
+}
+
+absl::Status ClientStore::CountSequence(const AccountId& peer,
+                                        absl::string_view device,
+                                        uint64_t sequence) {
+  ASSIGN_OR_RETURN(
+      Statement * insert,
+      database_->Prepared(
+          "INSERT INTO counters(peer, device, sent, received) "
+          "VALUES(?1, ?2, ?3, 0) ON CONFLICT(peer, device) DO UPDATE SET "
+          "sent=max(sent, ?3)"));
+  return insert->BindBlob(1, peer.bytes())
+      .BindBlob(2, device)
+      .BindInt(3, Signed(sequence))
+      .Run();
+}
+
+absl::Status ClientStore::PutSent(const OutboxItem& item, absl::Time expiry) {
+  ASSIGN_OR_RETURN(
+      Statement * insert,
+      database_->Prepared(
+          "INSERT INTO sent_contents(peer, device, sequence, message_row, "
+          "content, resends, expiry_ms) VALUES(?, ?, ?, ?, ?, 0, ?) "
+          "ON CONFLICT(peer, device, sequence) DO NOTHING"));
+  return insert->BindBlob(1, item.peer.bytes())
+      .BindBlob(2, item.device)
+      .BindInt(3, Signed(item.sequence))
+      .BindInt(4, item.message_row)
+      .BindBlob(5, item.content)
+      .BindInt(6, absl::ToUnixMillis(expiry))
+      .Run();
+}
+
+absl::StatusOr<std::optional<SentContent>> ClientStore::FindSent(
+    const AccountId& peer, absl::string_view device, uint64_t sequence) {
+  ASSIGN_OR_RETURN(
+      Statement * query,
+      database_->Prepared("SELECT message_row, content, resends FROM "
+                          "sent_contents WHERE peer=? AND device=? AND "
+                          "sequence=?"));
+  query->BindBlob(1, peer.bytes())
+      .BindBlob(2, device)
+      .BindInt(3, Signed(sequence));
+  return First<SentContent>(query, [](Statement& row) {
+    return SentContent{row.Int(0), row.Blob(1), static_cast<int>(row.Int(2))};
+  });
+}
+
+absl::Status ClientStore::CountResend(const AccountId& peer,
+                                      absl::string_view device,
+                                      uint64_t sequence) {
+  ASSIGN_OR_RETURN(
+      Statement * update,
+      database_->Prepared("UPDATE sent_contents SET resends=resends+1 WHERE "
+                          "peer=? AND device=? AND sequence=?"));
+  return update->BindBlob(1, peer.bytes())
+      .BindBlob(2, device)
+      .BindInt(3, Signed(sequence))
+      .Run();
+}
+
+absl::Status ClientStore::ForgetSentBefore(absl::Time time) {
+  ASSIGN_OR_RETURN(
+      Statement * remove,
+      database_->Prepared("DELETE FROM sent_contents WHERE expiry_ms<?"));
+  return remove->BindInt(1, absl::ToUnixMillis(time)).Run();
+}
+
+absl::Status ClientStore::NoteSequence(const AccountId& peer,
+                                       absl::string_view device,
+                                       uint64_t sequence, absl::Time now) {
+  ASSIGN_OR_RETURN(
+      Statement * query,
+      database_->Prepared("SELECT received FROM counters WHERE peer=? AND "
+                          "device=?"));
+  query->BindBlob(1, peer.bytes()).BindBlob(2, device);
+  ASSIGN_OR_RETURN(const std::optional<int64_t> known, First(query, ReadInt));
+  const int64_t received = known.value_or(0);
+  const int64_t number = Signed(sequence);
+  if (number <= received) return CloseGap(peer, device, sequence);
+  for (int64_t missing = std::max(received + 1, number - kMaxGaps);
+       missing < number; ++missing) {
+    ASSIGN_OR_RETURN(Statement * gap,
+                     database_->Prepared(
+                         "INSERT OR IGNORE INTO gaps(peer, device, sequence, "
+                         "noticed_ms, asked_ms, asks) "
+                         "VALUES(?, ?, ?, ?, NULL, 0)"));
+    RETURN_IF_ERROR(gap->BindBlob(1, peer.bytes())
+                        .BindBlob(2, device)
+                        .BindInt(3, missing)
+                        .BindInt(4, absl::ToUnixMillis(now))
+                        .Run());
+  }
+  ASSIGN_OR_RETURN(
+      Statement * insert,
+      database_->Prepared(
+          "INSERT INTO counters(peer, device, sent, received) "
+          "VALUES(?1, ?2, 0, ?3) ON CONFLICT(peer, device) DO UPDATE SET "
+          "received=?3"));
+  RETURN_IF_ERROR(insert->BindBlob(1, peer.bytes())
+                      .BindBlob(2, device)
+                      .BindInt(3, number)
+                      .Run());
+  ASSIGN_OR_RETURN(
+      Statement * bound,
+      database_->Prepared("DELETE FROM gaps WHERE peer=? AND device=? AND "
+                          "sequence<?"));
+  return bound->BindBlob(1, peer.bytes())
+      .BindBlob(2, device)
+      .BindInt(3, number - kMaxGaps)
+      .Run();
+}
+
+absl::Status ClientStore::CloseGap(const AccountId& peer,
+                                   absl::string_view device,
+                                   uint64_t sequence) {
+  ASSIGN_OR_RETURN(
+      Statement * remove,
+      database_->Prepared("DELETE FROM gaps WHERE peer=? AND device=? AND "
+                          "sequence=?"));
+  return remove->BindBlob(1, peer.bytes())
+      .BindBlob(2, device)
+      .BindInt(3, Signed(sequence))
+      .Run();
+}
+
+absl::Status ClientStore::MarkAsked(const AccountId& peer,
+                                    absl::string_view device, uint64_t sequence,
+                                    absl::Time now) {
+  ASSIGN_OR_RETURN(
+      Statement * update,
+      database_->Prepared("UPDATE gaps SET asked_ms=?, asks=asks+1 WHERE "
+                          "peer=? AND device=? AND sequence=?"));
+  return update->BindInt(1, absl::ToUnixMillis(now))
+      .BindBlob(2, peer.bytes())
+      .BindBlob(3, device)
+      .BindInt(4, Signed(sequence))
+      .Run();
+}
+
+absl::StatusOr<std::vector<GapsOfDevice>> ClientStore::GapsBefore(
+    absl::Time time) {
+  ASSIGN_OR_RETURN(Statement * query,
+                   database_->Prepared("SELECT * FROM gaps WHERE noticed_ms<=? "
+                                       "ORDER BY peer, device, sequence"));
+  query->BindInt(1, absl::ToUnixMillis(time));
+  struct Row {
+    AccountId peer;
+    std::string device;
+    Gap gap;
+  };
+  ASSIGN_OR_RETURN(
+      const std::vector<Row> rows, Collect<Row>(query, [](Statement& row) {
+        Gap gap;
+        gap.sequence = Unsigned(row.Int(2));
+        gap.noticed = absl::FromUnixMillis(row.Int(3));
+        gap.asked = row.IsNull(4) ? absl::InfinitePast()
+                                  : absl::FromUnixMillis(row.Int(4));
+        gap.asks = static_cast<int>(row.Int(5));
+        return Row{*AccountId::FromBytes(row.Blob(0)), row.Blob(1), gap};
+      }));
+  std::vector<GapsOfDevice> devices;
+  for (const Row& row : rows) {
+    if (devices.empty() || devices.back().peer != row.peer ||
+        devices.back().device != row.device) {
+      devices.push_back({row.peer, row.device, {}});
+    }
+    devices.back().gaps.push_back(row.gap);
+  }
+  return devices;
 }
 
 absl::StatusOr<std::string> ClientStore::PeerMailbox(const AccountId& account,

@@ -86,7 +86,8 @@ enum class MessageState : int {
 
 enum class MessageKind : int {
   kText = 0,
-  kTimer = 1,  // no text: its author has set the conversation's timer
+  kTimer = 1,    // no text: its author has set the conversation's timer
+  kMissing = 2,  // no text: something that was said cannot be had any more
 };
 
 // Why the text of a message is gone. The row stays: a late copy of the message
@@ -167,6 +168,30 @@ struct OutboxItem {
   int64_t logical = 0;
   // Another device of the peer has it already.
   bool extra = false;
+  // Its number for that device, once it has been sealed; 0 before.
+  uint64_t sequence = 0;
+};
+
+// Contents of a device that have not come though later ones have.
+struct Gap {
+  uint64_t sequence = 0;
+  absl::Time noticed;
+  absl::Time asked;  // the last time; InfinitePast: never
+  int asks = 0;
+};
+
+struct GapsOfDevice {
+  crypto::AccountId peer;
+  std::string device;
+  std::vector<Gap> gaps;
+};
+
+// What was said and confirmed, in case it is asked for again. Without content:
+// it was taken back, or has vanished.
+struct SentContent {
+  int64_t message_row = 0;
+  std::string content;
+  int resends = 0;
 };
 
 struct SessionRow {
@@ -188,10 +213,12 @@ inline constexpr int kMaxQuarantined = 1'000;
 // Edits of, and reactions to, messages that are not here.
 inline constexpr int kMaxEarly = 200;
 inline constexpr int kMaxOwedReceipts = 1'000;
+// Of one device.
+inline constexpr int kMaxGaps = 1'000;
 
 class ClientStore {
  public:
-  static constexpr int64_t kSchemaVersion = 9;
+  static constexpr int64_t kSchemaVersion = 10;
 
   // Opens or creates `folder`/messages.db. `vfs` as in `sqlite::Database`.
   //   UNAUTHENTICATED      the key does not open it
@@ -321,6 +348,9 @@ class ClientStore {
   absl::Status UpdateOutboxItem(const OutboxItem& item);
   absl::Status DeleteOutboxItem(int64_t row);
   absl::StatusOr<bool> HasOutboxItem(int64_t row);
+  // Not to be sent any more. If it has a number already, whoever asks for that
+  // learns that it was taken back.
+  absl::Status WithdrawOutboxItem(const OutboxItem& item, absl::Time expiry);
   absl::StatusOr<std::vector<OutboxItem>> Outbox();
   // Those that no device of the recipient has yet; for one device, whatever the
   // others have.
@@ -332,6 +362,31 @@ class ClientStore {
   absl::Status MarkExtra(const OutboxItem& arrived);
   // Also what is not there any more.
   absl::StatusOr<bool> IsExtra(int64_t row);
+
+  // Numbers of contents (client/SPEC.md, section 9.2). The next one to a
+  // device; PutSent keeps what has arrived under its number and counts it.
+  absl::StatusOr<uint64_t> NextSequence(const crypto::AccountId& peer,
+                                        absl::string_view device);
+  absl::Status CountSequence(const crypto::AccountId& peer,
+                             absl::string_view device, uint64_t sequence);
+  absl::Status PutSent(const OutboxItem& item, absl::Time expiry);
+  absl::StatusOr<std::optional<SentContent>> FindSent(
+      const crypto::AccountId& peer, absl::string_view device,
+      uint64_t sequence);
+  absl::Status CountResend(const crypto::AccountId& peer,
+                           absl::string_view device, uint64_t sequence);
+  absl::Status ForgetSentBefore(absl::Time time);
+  // One has come: gaps before it are kept, that at it is closed.
+  absl::Status NoteSequence(const crypto::AccountId& peer,
+                            absl::string_view device, uint64_t sequence,
+                            absl::Time now);
+  absl::Status CloseGap(const crypto::AccountId& peer, absl::string_view device,
+                        uint64_t sequence);
+  absl::Status MarkAsked(const crypto::AccountId& peer,
+                         absl::string_view device, uint64_t sequence,
+                         absl::Time now);
+  // Of all devices, those noticed before.
+  absl::StatusOr<std::vector<GapsOfDevice>> GapsBefore(absl::Time time);
 
   // Where a device of the account reads what we write; empty if not known.
   absl::StatusOr<std::string> PeerMailbox(const crypto::AccountId& account,

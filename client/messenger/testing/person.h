@@ -4,6 +4,7 @@
 #define CLIENT_MESSENGER_TESTING_PERSON_H_
 
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -62,6 +63,22 @@ class Person {
   void Restart() {
     messenger_.reset();
     store_.reset();
+    OpenStore();
+    OpenMessenger();
+  }
+
+  // What a backup of the folder does.
+  void SaveCopy() {
+    Restart();  // the log is in the database
+    std::filesystem::copy(folder_, folder_ + "-copy",
+                          std::filesystem::copy_options::recursive);
+  }
+  void PutCopyBack() {
+    messenger_.reset();
+    store_.reset();
+    std::filesystem::remove_all(folder_);
+    std::filesystem::copy(folder_ + "-copy", folder_,
+                          std::filesystem::copy_options::recursive);
     OpenStore();
     OpenMessenger();
   }
