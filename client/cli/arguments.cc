@@ -13,7 +13,7 @@ struct Option {
   bool takes_value;
 };
 
-constexpr std::array<Option, 17> kOptions = {{
+constexpr std::array<Option, 19> kOptions = {{
     {"data-dir", true},
     {"network-file", true},
     {"routing", true},
@@ -30,6 +30,8 @@ constexpr std::array<Option, 17> kOptions = {{
     {"phrase", false},
     {"help", false},
     {"version", false},
+    {"lock-after", true},
+    {"locked-with", true},
     {"test-recorder-file", true},
 }};
 

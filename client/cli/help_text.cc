@@ -38,6 +38,9 @@ usage: session [options] COMMAND
                                          arrive: a storage node of each mailbox
                                          holds a request until one comes, and
                                          all are read in full every minute
+  events                                 like `watch`, for programs: one JSON
+                                         object per line for each message,
+                                         change, and text of yours that was sent
   history [WHO] [--limit N]              what was said, and the state of each
                                          message of yours
   conversations                          all of them, with the last message
@@ -62,6 +65,15 @@ usage: session [options] COMMAND
                                          until you verify again
   unverify WHO
   path                                   show relays that are in use now
+  daemon [--lock-after MINUTES]          stay, keep the account open, and do the
+                                         work of all other commands, at once;
+                                         for bots and front ends: a gRPC service
+                                         at DIR/daemon.sock. With a PIN it locks
+                                         itself after 5 minutes without a
+                                         command (0: never)
+  daemon status, daemon stop
+  lock, unlock                           make the daemon forget all keys and
+                                         messages; open it again with the PIN
 
 options
   --data-dir DIR      where everything is kept, encrypted
@@ -100,7 +112,7 @@ PINs the program makes you wait: 5 seconds, twice as long each time, at most an
 hour.
 
 exit status: 0 done, 1 failure, 2 wrong usage or input, 3 PIN wrong, missing
-or to be waited for, or the device secret is not there, 4 not found, 5 network
+or to be waited for, the device secret is not there, or the daemon is locked, 4 not found, 5 network
 out of reach (a text stays queued), 6 disk or database
 )";
 

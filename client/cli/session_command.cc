@@ -1,39 +1,93 @@
 #include "client/cli/session_command.h"
 
 #include <cstdio>
+#include <memory>
 #include <utility>
 
 #include "client/cli/arguments.h"
+#include "client/cli/daemon.h"
+#include "client/cli/daemon_commands.h"
 #include "client/cli/failure.h"
 #include "client/cli/help_text.h"
+#include "client/cli/process_console.h"
 #include "client/cli/run.h"
 #include "client/cli/terminal_text.h"
+#include "client/daemon/local_client.h"
+#include "client/daemon/waiter.h"
 
 namespace messenger::client {
 namespace {
 
 constexpr char kVersion[] = "session 0.1";
+// A daemon that ends just when it is asked.
+constexpr int kMaxForwards = 3;
+
+// What is done in this process even if a daemon runs: it needs no account that
+// is open, or must have it alone.
+bool NeverForwarded(const Arguments& arguments) {
+  return arguments.has("help") || arguments.has("version") ||
+         arguments.words().empty() ||
+         (arguments.word(0) == "account" && arguments.word(1) != "show");
+}
 
 }  // namespace
 
-ExitCode RunSessionCommand(const std::vector<std::string>& words,
-                           const SessionEnvironment& environment) {
+ExitCode RunWords(const std::vector<std::string>& words,
+                  const Run::Place& place, bool* daemon_answers) {
   absl::StatusOr<Arguments> arguments = Arguments::Parse(words);
   if (!arguments.ok()) {
-    std::fprintf(stderr, "%s; session --help explains.\n",
+    std::fprintf(place.console.err(), "%s; session --help explains.\n",
                  Capitalized(arguments.status().message()).c_str());
     return ExitCode::kUsage;
   }
   if (arguments->has("version")) {
-    std::printf("%s\n", kVersion);
+    std::fprintf(place.console.out(), "%s\n", kVersion);
     return ExitCode::kOk;
   }
   if (arguments->has("help") || arguments->words().empty()) {
     const bool asked = arguments->has("help");
-    std::fputs(kHelpText, asked ? stdout : stderr);
+    std::fputs(kHelpText, asked ? place.console.out() : place.console.err());
     return asked ? ExitCode::kOk : ExitCode::kUsage;
   }
-  return Run(*std::move(arguments), environment).Execute();
+  Run run(*std::move(arguments), place);
+  const ExitCode code = run.Execute();
+  if (daemon_answers != nullptr) *daemon_answers = run.daemon_answers();
+  return code;
+}
+
+ExitCode RunSessionCommand(const std::vector<std::string>& words,
+                           const SessionEnvironment& environment) {
+  ProcessConsole console;
+  LoopWaiter waiter(environment.loop);
+  const Run::Place place = {environment, console, waiter};
+  const absl::StatusOr<Arguments> arguments = Arguments::Parse(words);
+  std::string folder;
+  if (!arguments.ok() || NeverForwarded(*arguments) ||
+      FolderOf(*arguments, &folder)) {
+    return RunWords(words, place, nullptr);
+  }
+  if (IsDaemonCommand(arguments->word(0))) {
+    return RunDaemonCommand(words, *arguments, folder, environment);
+  }
+  for (int attempt = 1;; ++attempt) {
+    if (const auto channel = ConnectToDaemon(folder)) {
+      const absl::StatusOr<int> code =
+          ForwardCommand(*channel, words, console, environment.loop);
+      if (code.ok()) return static_cast<ExitCode>(*code);
+      if (!absl::IsAborted(code.status()) || attempt >= kMaxForwards) {
+        std::fprintf(stderr,
+                     "The daemon has ended before this was done. What it had "
+                     "written down is kept; `session history` shows it.\n");
+        return ExitCode::kFailure;
+      }
+      continue;
+    }
+    bool daemon_answers = false;
+    Run::Place deferring = place;
+    deferring.daemon_may_do_it = attempt < kMaxForwards;
+    const ExitCode code = RunWords(words, deferring, &daemon_answers);
+    if (!daemon_answers || !deferring.daemon_may_do_it) return code;
+  }
 }
 
 }  // namespace messenger::client

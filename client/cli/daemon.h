@@ -1,0 +1,30 @@
+// `session daemon`: one process keeps an account open and up to date, and does
+// the work of the programs that ask at its socket (client/SPEC.md, section 14).
+//
+//   calls of local.proto ---- guests ----.
+//   command lines ----------- guests -----+--> loop: messenger, store, mail
+//   keeper (a resident) ----- guest -----'
+//
+// Locking it replaces the program in its process by a fresh one that holds the
+// folder's lock and the socket, and nothing else: whatever the memory held is
+// gone, wherever it lay.
+
+#ifndef CLIENT_CLI_DAEMON_H_
+#define CLIENT_CLI_DAEMON_H_
+
+#include <string>
+#include <vector>
+
+#include "client/cli/arguments.h"
+#include "client/cli/session_command.h"
+
+namespace messenger::client {
+
+// Stays until it is ended. `words` are those of `arguments`.
+ExitCode RunDaemon(const std::vector<std::string>& words,
+                   const Arguments& arguments,
+                   const SessionEnvironment& environment);
+
+}  // namespace messenger::client
+
+#endif  // CLIENT_CLI_DAEMON_H_

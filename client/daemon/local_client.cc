@@ -1,0 +1,122 @@
+#include "client/daemon/local_client.h"
+
+#include <fcntl.h>
+
+#include <atomic>
+#include <cstdio>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "client/daemon/local_socket.h"
+#include "grpcpp/client_context.h"
+#include "grpcpp/create_channel_posix.h"
+#include "grpcpp/support/channel_arguments.h"
+
+namespace messenger::client {
+namespace {
+
+using local::v1::Answer;
+using local::v1::Ask;
+using local::v1::ExecuteReply;
+using local::v1::ExecuteRequest;
+
+Answer AnswerOf(const absl::StatusOr<std::string>& result) {
+  Answer answer;
+  if (result.ok()) {
+    answer.set_bytes(*result);
+  } else {
+    answer.set_code(static_cast<int>(result.status().code()));
+    answer.set_message(std::string(result.status().message()));
+  }
+  return answer;
+}
+
+Answer AnswerTo(const Ask& ask, Console& console) {
+  switch (ask.what_case()) {
+    case Ask::kInput:
+      return AnswerOf(
+          console.ReadInput(ask.input().max_bytes(), ask.input().prompt()));
+    case Ask::kFile:
+      return AnswerOf(console.ReadFile(ask.file()));
+    case Ask::kFlush:
+      return AnswerOf(console.Flushed() ? absl::StatusOr<std::string>("")
+                                        : absl::UnavailableError("not taken"));
+    case Ask::WHAT_NOT_SET:
+      break;
+  }
+  return AnswerOf(absl::UnimplementedError("not known here"));
+}
+
+void Write(const std::string& bytes, std::FILE* to) {
+  std::fwrite(bytes.data(), 1, bytes.size(), to);
+  std::fflush(to);
+}
+
+}  // namespace
+
+std::shared_ptr<grpc::Channel> ConnectToDaemon(const std::string& folder) {
+  const absl::StatusOr<int> connection = ConnectToLocalSocket(folder);
+  if (!connection.ok()) return nullptr;
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(-1);
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  return grpc::CreateCustomInsecureChannelFromFd("localhost", *connection,
+                                                 arguments);
+}
+
+absl::StatusOr<int> ForwardCommand(grpc::Channel& channel,
+                                   const std::vector<std::string>& words,
+                                   Console& console, routing::EventLoop& loop) {
+  const auto stub = local::v1::LocalClient::NewStub(
+      std::shared_ptr<grpc::Channel>(&channel, [](grpc::Channel*) {}));
+  grpc::ClientContext context;
+  auto stream = stub->Execute(&context);
+  ExecuteRequest request;
+  for (const std::string& word : words)
+    request.mutable_start()->add_words(word);
+  request.mutable_start()->set_terminal(console.at_terminal());
+  request.mutable_start()->set_working_directory(console.AbsolutePath("."));
+  request.mutable_start()->set_network_file(console.network_file());
+  stream->Write(request);
+
+  bool begun = false;
+  std::optional<int> exit_code;
+  std::atomic<bool> ended{false};
+  std::thread conversation([&] {
+    ExecuteReply reply;
+    while (!exit_code && stream->Read(&reply)) {
+      begun = true;
+      switch (reply.piece_case()) {
+        case ExecuteReply::kOut:
+          Write(reply.out(), console.out());
+          break;
+        case ExecuteReply::kErr:
+          Write(reply.err(), console.err());
+          break;
+        case ExecuteReply::kAsk:
+          *request.mutable_answer() = AnswerTo(reply.ask(), console);
+          stream->Write(request);
+          break;
+        case ExecuteReply::kExitCode:
+          exit_code = reply.exit_code();
+          break;
+        default:
+          break;
+      }
+    }
+    ended = true;
+    loop.Run([] {});
+  });
+  if (!loop.RunUntil([&] { return ended.load(); }, absl::InfiniteDuration())) {
+    stream->WritesDone();  // Ctrl-C
+  }
+  conversation.join();
+  context.TryCancel();
+  stream->Finish();
+  if (exit_code) return *exit_code;
+  return begun ? absl::UnavailableError("the daemon has ended")
+               : absl::AbortedError("the daemon has ended");
+}
+
+}  // namespace messenger::client

@@ -1,0 +1,418 @@
+"""`session daemon`: every command works the same with it and without it."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import tempfile
+import threading
+import unittest
+
+import network
+
+FAILURE, USAGE, PIN, NOT_FOUND, STORAGE = 1, 2, 3, 4, 6
+
+
+class Daemon:
+    """A running daemon of a client."""
+
+    def __init__(self, client, *options, environment=None, **more):
+        self.client = client
+        self.process = subprocess.Popen(
+            client.arguments("daemon", *options), stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE, env=environment or client.environment(),
+            **more)
+        self.limit = network.at_limit(self.process.kill)
+        self.heard = b""
+        while b"ready" not in self.heard:
+            line = self.process.stderr.readline()
+            if not line:
+                raise AssertionError(self.heard)
+            self.heard += line
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        if self.process.poll() is None:
+            self.process.terminate()
+        _, err = self.process.communicate(timeout=60)
+        self.limit.cancel()
+        if kind is None and self.process.returncode not in (0, -9):
+            raise AssertionError(err)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+
+class DaemonTest(unittest.TestCase):
+
+    @classmethod
+    def setUpClass(cls):
+        cls.network = network.Network(nodes=6)
+        cls.network.__enter__()
+        cls.addClassCleanup(cls.network.__exit__, None, None, None)
+        cls.ada = cls.network.client("ada")
+        cls.ben = cls.network.client("ben")
+        cls.ada.create("Ada")
+        cls.ben.create("Ben")
+        cls.ada.good("contact", "add", cls.ben.id, "Ben")
+        cls.ben.good("contact", "add", cls.ada.id, "Ada")
+        cls.ada.send("Ben", "hello")
+        cls.ben.good("receive")
+        cls.ben.send("Ada", "good morning")
+        cls.ada.good("receive")
+
+    def fails(self, result, code, *hints):
+        self.assertEqual(result.code, code, result)
+        for hint in hints:
+            self.assertIn(hint, result.err)
+
+    def socket_of(self, client):
+        return os.path.join(client.folder, "daemon.sock")
+
+    # -- every command
+
+    def outcomes(self):
+        """What a person sees of one command after the other."""
+        folder = os.path.join(self.network.folder, "here")
+        os.makedirs(folder, exist_ok=True)
+        with open(os.path.join(folder, "note.txt"), "w") as file:
+            file.write("from a file")
+        commands = [
+            ("account", "show"), ("account", "show", "--phrase"),
+            ("account", "pin", "status"), ("account", "what"),
+            ("name",), ("name", "Ada L."), ("name", "Ada"),
+            ("name", "x" * 65),
+            ("contact", "list"), ("contact", "add", "05xyz"),
+            ("contact", "add", self.ben.id, "Ben"),
+            ("requests",), ("accept", "Ben"), ("decline", "nobody"),
+            ("block", self.ada.id), ("unblock", "Ben"),
+            ("send", "Ben", "a text"), ("send", "Ben", "-"),
+            ("send", "Ben", "--file", "note.txt"),
+            ("send", "Ben", "--file", "nothing.txt"),
+            ("send", "nobody", "x"), ("send", "Ben", ""), ("send",),
+            ("reply", "2", "an answer"), ("reply", "x"),
+            ("edit", "1", "hello!"), ("edit", "2", "not mine"),
+            ("react", "2", "👍"), ("react", "2", ""), ("unreact", "2"),
+            ("unsend", "999"), ("delete", "999"),
+            ("timer", "Ben"), ("timer", "Ben", "8x"),
+            ("receipts",), ("receipts", "off"), ("receipts", "maybe"),
+            ("conversations",), ("mute", "Ben"), ("unmute", "Ben"),
+            ("pin", "Ben"), ("unpin", "Ben"), ("archive", "Ben"),
+            ("unarchive", "Ben"), ("draft", "Ben", "later"),
+            ("draft", "Ben"), ("draft", "Ben", ""),
+            ("export", "Ben", "--file", "all.txt"),
+            ("export", "Ben", "--file", "note.txt"), ("export", "Ben"),
+            ("receive",), ("history", "Ben", "--limit", "2"), ("history",),
+            ("history", "--limit", "0"), ("search", "morning"), ("search",),
+            ("safety-number", "Ben"), ("verify", "Ben", "12345"),
+            ("verify", "Ben", "1" * 60),
+            ("unverify", "Ben"), ("path",), ("path", "--routing", "sideways"),
+            ("nonsense",), ("history", "--unknown"), ("--version",),
+            ("--help",),
+        ]
+        seen = []
+        for json_option in ((), ("--json",)):
+            for words in commands:
+                result = self.ada.run(*json_option, *words, cwd=folder,
+                                      stdin="from the input ü".encode())
+                seen.append((json_option + words, result.code,
+                             self.plain(result.out), result.complaints))
+            os.remove(os.path.join(folder, "all.txt"))
+        return seen
+
+    def plain(self, out):
+        """Without what differs from one run to the next."""
+        for pattern in (r"node-\d+", r"\b\d+ ms\b", r'"milliseconds":\d+',
+                        r'"(row|reply_to|messages)":\d+', r"#\d+", r'"\w+_ms":\d+',
+                        r"\d\d\d\d-\d\d-\d\d \d\d:\d\d", r"\d+ messages",
+                        r'"good morn\w*\.\.\.'):
+            out = re.sub(pattern, "*", out)
+        return out
+
+    def test_every_command_does_the_same_with_a_daemon(self):
+        def settled(outcomes):
+            # The history grows by what the commands before have said.
+            return [o for o in outcomes if o[0][-1] != "history"]
+
+        without = self.outcomes()
+        before = len(self.ada.good("history")["messages"])
+        with Daemon(self.ada):
+            through = self.outcomes()
+            after = len(self.ada.good("history")["messages"])
+        self.assertEqual(len(without), len(through))
+        for expected, got in zip(settled(without), settled(through)):
+            self.assertEqual(got, expected)
+        self.assertEqual(after - before, 8)
+        codes = {outcome[1] for outcome in without}
+        self.assertLessEqual({0, USAGE, NOT_FOUND, FAILURE}, codes)
+
+    def test_a_command_that_needs_the_account_alone_says_what_to_do(self):
+        with Daemon(self.ada):
+            for words in (("account", "create"), ("account", "pin"),
+                          ("account", "pin", "remove"), ("daemon",)):
+                self.fails(self.ada.run(*words), USAGE, "session daemon stop")
+
+    def test_a_daemon_of_another_routing_says_so(self):
+        with Daemon(self.ada):
+            self.ada.routing = "proxy"
+            self.addCleanup(setattr, self.ada, "routing", "onion")
+            self.fails(self.ada.run("receive"), USAGE, "--routing")
+
+    # -- what comes
+
+    def test_watch_shows_what_comes_and_ends_well(self):
+        with Daemon(self.ada):
+            watch = self.ada.start("watch", "--json")
+            for text in ("look", "and again"):
+                self.ben.send("Ada", text)
+                self.assertEqual(json.loads(watch.stdout.readline())["text"],
+                                 text)
+            watch.send_signal(signal.SIGINT)
+            out, err = watch.communicate(timeout=60)
+            self.assertEqual((watch.returncode, out), (0, b""), err)
+            self.assertEqual(self.ada.texts(), [])
+
+    def test_what_nobody_was_shown_waits_for_the_next_reading(self):
+        with Daemon(self.ada):
+            self.ben.send("Ada", "is anybody there?")
+            row = self.ben.good("history")["messages"][-1]["row"]
+            network.wait_until(
+                lambda: "is anybody there?" in self.ada.received(), 60,
+                "the daemon receives it")
+            self.ben.good("edit", str(row), "is somebody there?")
+            network.wait_until(
+                lambda: "is somebody there?" in self.ada.received(), 60,
+                "the daemon receives the edit")
+            report = self.ada.good("receive")
+            self.assertEqual([m["text"] for m in report["messages"]],
+                             ["is somebody there?"])
+            self.assertEqual([c["change"] for c in report["changes"]],
+                             ["edited"])
+            report = self.ada.good("receive")
+            self.assertEqual((report["messages"], report["changes"]),
+                             ([], []))
+
+    def end(self, process):
+        process.terminate()
+        process.communicate(timeout=60)
+
+    def check_events(self):
+        self.ada.good("receive")
+        events = self.ada.start("events")
+        found = []
+        self.ben.send("Ada", "an event")
+        read_until(events, "message", found)
+        self.assertEqual(found[0]["message"]["text"], "an event")
+        row = self.ben.good("history")["messages"][-1]["row"]
+        self.ben.good("react", str(row), "🎉")
+        read_until(events, "change", found)
+        self.assertEqual(found[1]["message"]["reactions"][0]["emoji"], "🎉")
+        return events
+
+    def test_events_are_lines_of_json(self):
+        self.end(self.check_events())
+        with Daemon(self.ada):
+            events = self.check_events()
+            self.ada.good("send", "Ben", "said elsewhere")
+            found = []
+            read_until(events, "state", found)
+            self.assertEqual((found[0]["message"]["text"],
+                              found[0]["message"]["state"]),
+                             ("said elsewhere", "sent"))
+            self.end(events)
+
+    def test_events_end_with_the_daemon_and_say_so(self):
+        with Daemon(self.ada):
+            events = self.ada.start("events")
+            self.ben.send("Ada", "one")
+            found = []
+            read_until(events, "message", found)
+            self.assertEqual(self.ada.run("daemon", "stop").code, 0)
+            _, err = events.communicate(timeout=60)
+            self.assertEqual(events.returncode, FAILURE, err)
+            self.assertIn(b"The daemon ends", err)
+
+    # -- many at once, and ends that are not well
+
+    def test_many_commands_at_once(self):
+        with Daemon(self.ada):
+            wanted = ["at once %d" % i for i in range(12)]
+            results = {}
+
+            def say(text):
+                results[text] = self.ada.run("send", "Ben", text)
+
+            threads = [threading.Thread(target=say, args=(text,))
+                       for text in wanted]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            self.assertEqual({r.code for r in results.values()}, {0}, results)
+        self.ben.good("receive")
+        got = [t for t in self.ben.received() if t.startswith("at once")]
+        self.assertEqual(sorted(got), sorted(wanted))
+
+    def test_a_command_that_waits_for_its_input_stops_nobody(self):
+        with Daemon(self.ada):
+            slow = subprocess.Popen(
+                self.ada.arguments("send", "Ben", "-"), stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                env=self.ada.environment())
+            network.at_limit(slow.kill)
+            slow.stdin.write(b"slowly ")
+            slow.stdin.flush()
+            self.assertEqual(self.ada.run("history").code, 0)
+            out, err = slow.communicate(b"typed", timeout=60)
+            self.assertEqual(slow.returncode, 0, err)
+        self.assertEqual(self.ben.texts()[-1:], ["slowly typed"])
+
+    def test_a_reader_that_reads_nothing_stops_nobody(self):
+        with Daemon(self.ada):
+            self.ada.send("Ben", "x" * 400_000)
+            stuck = self.ada.start("history")  # Its pipe is full soon.
+            self.assertEqual(self.ada.run("history", "--limit", "1").code, 0)
+            self.assertEqual(self.ada.run("name").code, 0)
+            stuck.kill()
+            stuck.communicate()
+        self.ben.good("receive")
+
+    def test_killing_the_daemon_in_the_middle_of_sends_loses_nothing(self):
+        said, kept = [], []
+        for attempt in range(5):
+            with Daemon(self.ada) as daemon:
+                senders = []
+                for i in range(4):
+                    text = "hard times %d %d" % (attempt, i)
+                    said.append(text)
+                    senders.append((text, self.ada.start("send", "Ben",
+                                                         text)))
+                # While they are on their way: after the first, or none.
+                if attempt % 2 == 0:
+                    senders[0][1].wait()
+                else:
+                    network.wait_until(
+                        lambda: any(said[-4] == m["text"] for m in self.ada.good(
+                            "history")["messages"]), 60, "it is queued")
+                daemon.kill()
+                for text, sender in senders:
+                    _, err = sender.communicate(timeout=60)
+                    if sender.returncode == 0:
+                        kept.append(text)
+                    else:
+                        self.assertTrue(err)
+            self.assertTrue(os.path.exists(self.socket_of(self.ada)))
+        with Daemon(self.ada):
+            network.wait_until(
+                lambda: all(m["state"] != "queued" for m in self.ada.good(
+                    "history")["messages"] if m["outgoing"]), 90,
+                "everything is out")
+            history = [m["text"] for m in self.ada.good("history")["messages"]
+                       if m["text"] in said]
+        self.ben.good("receive")
+        got = [t for t in self.ben.received() if t in said]
+        self.assertEqual(sorted(got), sorted(history))
+        self.assertEqual(len(set(got)), len(got))
+        self.assertLessEqual(set(kept), set(got))
+        self.assertTrue(kept)
+
+    def test_without_the_daemon_that_was_killed_commands_go_on(self):
+        with Daemon(self.ada) as daemon:
+            daemon.kill()
+            self.assertEqual(self.ada.run("history").code, 0)
+            self.fails(self.ada.run("daemon", "stop"), NOT_FOUND, "No daemon")
+
+    def test_nonsense_at_the_socket_disturbs_nobody(self):
+        with Daemon(self.ada) as daemon:
+            watch = self.ada.start("watch", "--json")
+            held = []
+            for data in (b"", b"\0" * 100, os.urandom(70_000),
+                         b"GET / HTTP/1.1\r\n\r\n",
+                         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + os.urandom(999),
+                         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" +
+                         b"\x00\x00\x00\x04\x00\x00\x00\x00\x00" + b"\xff" * 99):
+                for _ in range(5):
+                    client = socket.socket(socket.AF_UNIX)
+                    client.connect(self.socket_of(self.ada))
+                    try:
+                        client.sendall(data)
+                    except OSError:
+                        pass
+                    held.append(client)
+            self.assertEqual(self.ada.run("history").code, 0)
+            self.ben.send("Ada", "still there")
+            self.assertEqual(json.loads(watch.stdout.readline())["text"],
+                             "still there")
+            for client in held:
+                client.close()
+            self.end(watch)
+            self.assertIsNone(daemon.process.poll())
+
+    def test_only_its_user_can_reach_it(self):
+        with Daemon(self.ada):
+            mode = os.stat(self.socket_of(self.ada)).st_mode
+            self.assertTrue(stat.S_ISSOCK(mode))
+            self.assertEqual(stat.S_IMODE(mode), 0o600)
+            self.assertEqual(stat.S_IMODE(os.stat(self.ada.folder).st_mode),
+                             0o700)
+        self.assertFalse(os.path.exists(self.socket_of(self.ada)))
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs root to be another user")
+    def test_another_user_who_gets_at_the_socket_is_not_heard(self):
+        # Root is heard, so the daemon runs as somebody, the stranger as
+        # somebody else, in a folder that is open to both.
+        folder = tempfile.mkdtemp(dir="/tmp")
+        self.addCleanup(shutil.rmtree, folder)
+        client = self.network.client("somebody")
+        client.folder = os.path.join(folder, "data")
+        client.create("Somebody")
+        program = os.path.join(folder, "session")
+        shutil.copy(network.binary("client/cli/session"), program)
+        for path in (folder, client.folder, program):
+            os.chmod(path, 0o755)
+        subprocess.run(["chown", "-R", "1234", client.folder], check=True)
+        environment = dict(client.environment(), HOME=folder)
+        del environment["SESSION_NETWORK_FILE"]
+        with Daemon(client, environment=environment, user=1234,
+                    executable=program, cwd="/"):
+            os.chmod(self.socket_of(client), 0o666)
+            for user, heard in ((4321, False), (1234, True)):
+                script = ("import socket,sys; s=socket.socket(socket.AF_UNIX);"
+                          "s.connect(sys.argv[1]);"
+                          "s.sendall(b'PRI * HTTP/2.0\\r\\n\\r\\nSM\\r\\n\\r\\n'"
+                          "+ b'\\0\\0\\0\\4\\0\\0\\0\\0\\0');"
+                          "sys.exit(0 if s.recv(9) else 1)")
+                done = subprocess.run(
+                    ["python3", "-c", script, self.socket_of(client)],
+                    user=user, capture_output=True, timeout=60, check=False)
+                self.assertEqual(done.returncode == 0, heard, done.stderr)
+
+    def test_a_path_too_long_for_a_socket(self):
+        client = self.network.client("x" * 100)
+        client.create("Long")
+        self.fails(client.run("daemon"), USAGE, "--data-dir")
+        self.assertEqual(client.run("history").code, 0)
+
+
+def read_until(process, kind, found):
+    """The next event of this kind."""
+    while True:
+        line = process.stdout.readline()
+        if not line:
+            raise AssertionError("no %s came: %r" % (kind,
+                                                     process.stderr.read()))
+        event = json.loads(line)
+        if event["event"] == kind:
+            found.append(event)
+            return
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
