@@ -112,8 +112,8 @@ PINs the program makes you wait: 5 seconds, twice as long each time, at most an
 hour.
 
 exit status: 0 done, 1 failure, 2 wrong usage or input, 3 PIN wrong, missing
-or to be waited for, the device secret is not there, or the daemon is locked, 4 not found, 5 network
-out of reach (a text stays queued), 6 disk or database
+or to be waited for, the device secret is not there, or the daemon is locked,
+4 not found, 5 network out of reach (a text stays queued), 6 disk or database
 )";
 
 }  // namespace messenger::client

@@ -14,7 +14,12 @@ import unittest
 
 import network
 
-FAILURE, USAGE, PIN, NOT_FOUND, STORAGE = 1, 2, 3, 4, 6
+FAILURE, USAGE, PIN, NOT_FOUND = 1, 2, 3, 4
+
+# The same 16 bytes (crypto/SPEC.md, section 9.1).
+PHRASE = ("fawns pairing idols weekday vexed pebbles odometer emerge tucks "
+          "pioneer cucumber lurk vexed")
+SEED = bytes.fromhex("7f3a91c4e85d02b6194fd7a063ee2b58")
 
 
 class Daemon:
@@ -393,6 +398,151 @@ class DaemonTest(unittest.TestCase):
                     ["python3", "-c", script, self.socket_of(client)],
                     user=user, capture_output=True, timeout=60, check=False)
                 self.assertEqual(done.returncode == 0, heard, done.stderr)
+
+    # -- locking
+
+    def pinned(self, name, *how, stdin=b""):
+        """A client with a PIN, and an environment with it."""
+        client = self.network.client(name)
+        pin_file = os.path.join(self.network.folder, "pin-" + name)
+        with open(pin_file, "w") as file:
+            file.write("482916\n")
+        environment = dict(client.environment(), SESSION_PIN_FILE=pin_file)
+        made = client.run("--json", "account", *(how or ["create"]),
+                          environment=environment, stdin=stdin)
+        self.assertEqual(made.code, 0, made)
+        client.id = made.json["account_id"]
+        return client, environment
+
+    def unlock(self, client, pin):
+        reader, writer = os.pipe()
+        os.write(writer, pin + b"\n")
+        os.close(writer)
+        self.addCleanup(os.close, reader)
+        return client.run("unlock", "--pin-fd", str(reader),
+                          pass_fds=(reader,))
+
+    def test_a_locked_daemon_shows_nothing_until_it_is_unlocked(self):
+        client, environment = self.pinned("locked")
+        with Daemon(client, environment=environment):
+            client.good("contact", "add", self.ada.id, "Ada")
+            client.send("Ada", "words to keep")
+            watch = client.start("watch")
+            self.assertIn(b"waiting", watch.stderr.readline())
+            self.assertEqual(client.run("lock").code, 0)
+            _, err = watch.communicate(timeout=60)
+            self.assertEqual(watch.returncode, PIN, err)
+            self.assertIn(b"locked", err)
+            for words in (("history",), ("search", "words"), ("name",),
+                          ("contact", "list"), ("send", "Ada", "x"),
+                          ("account", "show", "--phrase"), ("events",),
+                          ("watch",), ("conversations",), ("receive",)):
+                result = client.run(*words)
+                self.fails(result, PIN, "session unlock")
+                self.assertEqual(result.out, "")
+            self.assertTrue(client.good("daemon", "status")["locked"])
+            # Nor without the daemon, which has the folder still.
+            self.fails(client.run("daemon"), USAGE, "session daemon stop")
+            self.fails(self.unlock(client, b"482917"), PIN, "wrong")
+            self.fails(client.run("history"), PIN, "session unlock")
+            self.assertEqual(self.unlock(client, b"482916").code, 0)
+            self.assertIn("words to keep", client.run("history").out)
+            # It is kept up to date again, and locks again.
+            self.ada.send(client.id, "welcome back")
+            network.wait_until(lambda: "welcome back" in client.received(),
+                               60, "it comes")
+            self.assertEqual(client.run("lock").code, 0)
+            self.fails(client.run("history"), PIN, "session unlock")
+        self.assertFalse(os.path.exists(self.socket_of(client)))
+
+    def memory_of(self, process):
+        """All that it has, or nothing if we may not look."""
+        memory = []
+        try:
+            with open("/proc/%d/maps" % process.pid) as maps, \
+                    open("/proc/%d/mem" % process.pid, "rb", 0) as mem:
+                for line in maps:
+                    bounds, access = line.split()[:2]
+                    start, end = (int(x, 16) for x in bounds.split("-"))
+                    if "r" not in access or "[v" in line:
+                        continue
+                    try:
+                        mem.seek(start)
+                        memory.append(mem.read(end - start))
+                    except OSError:  # Pages that are no memory.
+                        continue
+        except PermissionError:
+            return None
+        return b"".join(memory)
+
+    def test_nothing_is_in_the_memory_of_a_locked_daemon(self):
+        client, environment = self.pinned("forgetful", "restore",
+                                          stdin=PHRASE.encode())
+        marker = "a marker that is nowhere else %s"
+        with Daemon(client, environment=environment) as daemon:
+            client.good("contact", "add", self.ada.id, "Ada of the marker")
+            client.send("Ada of the marker", marker % "said")
+            self.ada.send(client.id, marker % "heard")
+            network.wait_until(
+                lambda: marker % "heard" in client.received(), 60, "it comes")
+            self.assertIn(PHRASE,
+                          client.run("account", "show", "--phrase").out)
+            secrets = {"a text that was sent": (marker % "said").encode(),
+                       "a text that came": (marker % "heard").encode(),
+                       "a name": b"Ada of the marker",
+                       "the phrase": PHRASE.encode(),
+                       "the seed": SEED}
+            before = self.memory_of(daemon.process)
+            if before is None:
+                self.skipTest("MEMORY NOT EXAMINED: /proc/PID/mem of another "
+                              "process needs root")
+            # What we look for can be found.
+            for name in ("a text that came", "the seed"):
+                self.assertIn(secrets[name], before, name)
+            self.assertEqual(client.run("lock").code, 0)
+            self.fails(client.run("history"), PIN)
+            after = self.memory_of(daemon.process)
+            self.assertGreater(len(after), 1_000_000)
+            self.assertIn(b"session unlock", after)
+            for name, secret in secrets.items():
+                self.assertNotIn(secret, after, name)
+            self.assertNotIn(b"482916", after)
+
+    def test_it_locks_itself_when_nobody_uses_it(self):
+        client, environment = self.pinned("idle")
+        with Daemon(client, "--lock-after", "0.02", environment=environment):
+            # Neither who looks on nor the daemon's own work is use.
+            watch = client.start("watch")
+            _, err = watch.communicate(timeout=60)
+            self.assertEqual(watch.returncode, PIN, err)
+            self.fails(client.run("name"), PIN, "session unlock")
+        with Daemon(client, "--lock-after", "0", environment=environment):
+            self.assertEqual(client.run("name").code, 0)
+        self.fails(client.run("daemon", "--lock-after", "soon"), USAGE,
+                   "minutes")
+
+    def test_a_command_that_goes_on_is_use(self):
+        client, environment = self.pinned("busy")
+        client.run("contact", "add", self.ada.id, "Ada",
+                   environment=environment)
+        with Daemon(client, "--lock-after", "0.02", environment=environment):
+            slow = subprocess.Popen(
+                client.arguments("send", "Ada", "-"), stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                env=client.environment())
+            watch = client.start("watch")
+            with self.assertRaises(subprocess.TimeoutExpired):
+                watch.wait(timeout=4)
+            out, err = slow.communicate(b"typed", timeout=60)
+            self.assertEqual(slow.returncode, 0, err)
+            self.assertEqual(watch.wait(timeout=60), PIN)
+            watch.communicate()
+
+    def test_without_a_pin_there_is_nothing_to_lock(self):
+        with Daemon(self.ada, "--lock-after", "0.001"):
+            self.fails(self.ada.run("lock"), USAGE, "no PIN")
+            self.assertEqual(self.ada.run("name").code, 0)
+        self.fails(self.ada.run("lock"), NOT_FOUND, "No daemon")
 
     def test_a_path_too_long_for_a_socket(self):
         client = self.network.client("x" * 100)
