@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
@@ -33,7 +34,7 @@
 #include "grpcpp/server.h"
 #include "grpcpp/server_builder.h"
 #include "grpcpp/server_posix.h"
-#include "grpcpp/support/time.h"
+#include "grpcpp/support/channel_arguments.h"
 
 namespace messenger::client {
 namespace {
@@ -135,6 +136,9 @@ class Daemon final : public local::v1::LocalClient::Service {
   }
 
   ExitCode Live();
+  ExitCode LiveFor(
+      const std::function<ExitCode(std::shared_ptr<grpc::Channel>)>& front_end,
+      const std::function<void()>& stop);
 
   grpc::Status Status(grpc::ServerContext* context,
                       const local::v1::StatusRequest*,
@@ -221,7 +225,9 @@ class Daemon final : public local::v1::LocalClient::Service {
   grpc::Status Serve(grpc::ServerContext& context,
                      absl::FunctionRef<Result(Run&)> call);
   Result ReadOptions();
-  Result Open();
+  Result OpenAccount();
+  Result Listen();
+  void CloseAccount();
   Result Adopt(const std::string& locked_with);
   void StartKeeper();
   void StartServer();
@@ -231,12 +237,14 @@ class Daemon final : public local::v1::LocalClient::Service {
   bool LockDue() const;
   // Does not return unless the program cannot be replaced.
   void BeginAnewLocked();
-  Result Fail(Result failure);
+  ExitCode Complain(const Failure& failure);
 
   const std::vector<std::string> words_;
   const Arguments arguments_;
   const SessionEnvironment& environment_;
   ProcessConsole console_;
+  NoConsole no_console_;
+  Console* keeper_console_ = &console_;
   LoopWaiter loop_waiter_;
   GuestList guests_;
 
@@ -271,14 +279,18 @@ Daemon::Result Daemon::ReadOptions() {
   return std::nullopt;
 }
 
-Daemon::Result Daemon::Open() {
+Daemon::Result Daemon::OpenAccount() {
   auto account = std::make_unique<SharedAccount>();
   if (Result failure = host_->OpenShared(std::nullopt, account.get())) {
     return failure;
   }
   account_ = std::move(account);
   has_pin_ = host_->opened_with_pin();
-  absl::StatusOr<int> listener = ListenAtLocalSocket(account_->folder);
+  return std::nullopt;
+}
+
+Daemon::Result Daemon::Listen() {
+  const absl::StatusOr<int> listener = ListenAtLocalSocket(account_->folder);
   if (absl::IsInvalidArgument(listener.status())) {
     return Failure{ExitCode::kUsage, Sentence(listener.status())};
   }
@@ -305,23 +317,73 @@ Daemon::Result Daemon::Adopt(const std::string& locked_with) {
   return std::nullopt;
 }
 
+ExitCode Daemon::Complain(const Failure& failure) {
+  std::fprintf(console_.err(), "%s\n",
+               SafeForTerminal(failure.sentence, false).c_str());
+  return failure.code;
+}
+
+void Daemon::CloseAccount() {
+  if (account_ == nullptr) return;
+  account_->connection->Save().IgnoreError();
+  account_->messenger.reset();
+  account_->connection.reset();
+  account_->store.reset();
+  account_.reset();
+}
+
+ExitCode Daemon::LiveFor(
+    const std::function<ExitCode(std::shared_ptr<grpc::Channel>)>& front_end,
+    const std::function<void()>& stop) {
+  host_ = std::make_unique<Run>(arguments_, PlaceFor(console_, loop_waiter_));
+  if (Result failure = OpenAccount()) return Complain(*failure);
+  lock_after_ = absl::ZeroDuration();  // As long as the front end is there.
+  keeper_console_ = &no_console_;      // The terminal is the front end's.
+  StartServer();
+  StartKeeper();
+  ExitCode code = ExitCode::kOk;
+  std::atomic<bool> left{false};
+  std::thread front([&] {
+    grpc::ChannelArguments arguments;
+    arguments.SetMaxReceiveMessageSize(-1);
+    code = front_end(server_->InProcessChannel(arguments));
+    left = true;
+    environment_.loop.Run([] {});
+  });
+  environment_.loop.RunUntil(
+      [&] {
+        guests_.Serve();
+        return left || end_ != End::kNot;
+      },
+      absl::InfiniteDuration());
+  if (!left) {
+    stop();
+    guests_.ServeWithoutLoop([&] { return left.load(); }, kFarewell);
+  }
+  end_ = End::kStop;
+  Shutdown();
+  front.join();
+  server_.reset();
+  CloseAccount();
+  if (failure_) return Complain(*failure_);
+  return code;
+}
+
 ExitCode Daemon::Live() {
-  const auto complain = [this](const Failure& failure) {
-    std::fprintf(console_.err(), "%s\n",
-                 SafeForTerminal(failure.sentence, false).c_str());
-    return failure.code;
-  };
   memory_locked_ = LockMemory();
   host_ = std::make_unique<Run>(arguments_, PlaceFor(console_, loop_waiter_));
   Result failure = ReadOptions();
   if (!failure) {
     failure = arguments_.has(kLockedWith)
                   ? Adopt(arguments_.option(kLockedWith))
-                  : Open();
+                  : OpenAccount();
+    if (!failure && listener_ < 0) failure = Listen();
   }
-  if (failure) return complain(*failure);
+  if (failure) return Complain(*failure);
   Touch();
   StartServer();
+  stop_accepting_ = eventfd(0, EFD_CLOEXEC);
+  acceptor_ = std::thread([this] { Accept(); });
   if (account_ != nullptr) StartKeeper();
   std::fprintf(console_.err(), account_ != nullptr
                                    ? "... the daemon is ready; Ctrl-C ends it\n"
@@ -342,17 +404,12 @@ ExitCode Daemon::Live() {
       unlink(LocalSocketPath(folder).c_str());
     }
   }
-  if (account_ != nullptr) {
-    account_->connection->Save().IgnoreError();
-    account_->messenger.reset();
-    account_->connection.reset();
-    account_->store.reset();
-    account_.reset();
-  }
-  if (failure_) return complain(*failure_);
+  server_.reset();
+  CloseAccount();
+  if (failure_) return Complain(*failure_);
   if (end_ == End::kLock) {
     BeginAnewLocked();
-    return complain({ExitCode::kFailure,
+    return Complain({ExitCode::kFailure,
                      "The daemon ends, for it cannot start itself anew to be "
                      "locked."});
   }
@@ -369,8 +426,6 @@ void Daemon::StartServer() {
   builder.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 0);
   builder.RegisterService(this);
   server_ = builder.BuildAndStart();
-  stop_accepting_ = eventfd(0, EFD_CLOEXEC);
-  acceptor_ = std::thread([this] { Accept(); });
 }
 
 void Daemon::Accept() {
@@ -398,7 +453,7 @@ void Daemon::StartKeeper() {
   if (keeper_.joinable()) keeper_.join();
   keeper_ = std::thread([this] {
     guests_.Visit(nullptr, [this](Guest& guest) {
-      Run run(arguments_, PlaceFor(console_, guest));
+      Run run(arguments_, PlaceFor(*keeper_console_, guest));
       if (Result failure = run.KeepSharedUp()) {
         failure_ = std::move(failure);
         end_ = End::kStop;
@@ -411,7 +466,8 @@ void Daemon::StartKeeper() {
 void Daemon::Shutdown() {
   // First, so that whoever comes now finds the one that follows.
   const uint64_t one = 1;
-  if (write(stop_accepting_, &one, sizeof(one)) == sizeof(one)) {
+  if (acceptor_.joinable() &&
+      write(stop_accepting_, &one, sizeof(one)) == sizeof(one)) {
     acceptor_.join();
   }
   std::thread farewell([this] {
@@ -420,7 +476,6 @@ void Daemon::Shutdown() {
   });
   guests_.CloseAndServe();
   farewell.join();
-  server_.reset();
   if (keeper_.joinable()) keeper_.join();
 }
 
@@ -606,6 +661,14 @@ ExitCode RunDaemon(const std::vector<std::string>& words,
                    const Arguments& arguments,
                    const SessionEnvironment& environment) {
   return Daemon(words, arguments, environment).Live();
+}
+
+ExitCode RunOwnDaemon(
+    const std::vector<std::string>& words, const Arguments& arguments,
+    const SessionEnvironment& environment,
+    std::function<ExitCode(std::shared_ptr<grpc::Channel>)> front_end,
+    std::function<void()> stop) {
+  return Daemon(words, arguments, environment).LiveFor(front_end, stop);
 }
 
 }  // namespace messenger::client

@@ -12,11 +12,14 @@
 #ifndef CLIENT_CLI_DAEMON_H_
 #define CLIENT_CLI_DAEMON_H_
 
+#include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "client/cli/arguments.h"
 #include "client/cli/session_command.h"
+#include "grpcpp/channel.h"
 
 namespace messenger::client {
 
@@ -24,6 +27,15 @@ namespace messenger::client {
 ExitCode RunDaemon(const std::vector<std::string>& words,
                    const Arguments& arguments,
                    const SessionEnvironment& environment);
+
+// The same inside of this process, for one front end: opens the account,
+// without a socket, and runs `front_end` on a thread of its own with a channel
+// to it. `stop` is called when the process is told to end.
+ExitCode RunOwnDaemon(
+    const std::vector<std::string>& words, const Arguments& arguments,
+    const SessionEnvironment& environment,
+    std::function<ExitCode(std::shared_ptr<grpc::Channel>)> front_end,
+    std::function<void()> stop);
 
 }  // namespace messenger::client
 

@@ -33,6 +33,8 @@ usage: session [options] COMMAND
   react N EMOJI, unreact N               one reaction of each to a message
   unsend N                               take a text of yours back on both sides
   delete N                               delete a message here alone
+  chat WHO                               talk: what comes appears above the
+                                         line you type; /help lists more there
   receive                                fetch and print new messages
   watch                                  stay, and print messages as they
                                          arrive: a storage node of each mailbox

@@ -93,6 +93,11 @@ Run::Result Run::ApiMessages(const local::v1::ListMessagesRequest& request,
   std::optional<AccountId> with;
   if (!request.who().empty()) {
     if (Result failure = FindPerson(request.who(), &with)) return failure;
+    const auto contact = store_->FindContact(*with);
+    if (!contact.ok()) return StorageFailure(contact.status(), folder_);
+    reply.set_account_id(with->ToHex());
+    reply.set_name(NameOf(*with));
+    if (*contact) reply.set_draft((*contact)->draft);
   }
   const auto messages = store_->Messages(
       with, request.limit() > 0 ? request.limit() : kDefaultLimit);
@@ -103,7 +108,11 @@ Run::Result Run::ApiMessages(const local::v1::ListMessagesRequest& request,
   return std::nullopt;
 }
 
-void Run::ApiDeliver() {
+void Run::ApiDeliver(bool only_queue) {
+  if (only_queue) {
+    shared_->flush_wanted = true;
+    return;
+  }
   // What fails here waits in the outbox, and the daemon tries it again.
   if (Connect() || Publish()) return;
   FlushReport report;
@@ -121,17 +130,17 @@ Run::Result Run::ApiSend(const local::v1::SendRequest& request,
     row = messenger_->Queue(*to, request.text());
   }
   if (!row.ok()) return Refusal(row.status(), "; nothing was sent");
-  ApiDeliver();
+  ApiDeliver(request.only_queue());
   const auto message = store_->FindMessage(*row);
   if (!message.ok()) return StorageFailure(message.status(), folder_);
   if (*message) FillMessage(**message, reply.mutable_message());
   return std::nullopt;
 }
 
-Run::Result Run::ApiDone(const absl::Status& status,
+Run::Result Run::ApiDone(const absl::Status& status, bool only_queue,
                          local::v1::DoneReply& reply) {
   if (!status.ok()) return Refusal(status, "; nothing was changed");
-  ApiDeliver();
+  ApiDeliver(only_queue);
   const auto outbox = store_->Outbox();
   reply.set_sent(outbox.ok() && outbox->empty());
   return std::nullopt;
@@ -139,17 +148,20 @@ Run::Result Run::ApiDone(const absl::Status& status,
 
 Run::Result Run::ApiReact(const local::v1::ReactRequest& request,
                           local::v1::DoneReply& reply) {
-  return ApiDone(messenger_->React(request.row(), request.emoji()), reply);
+  return ApiDone(messenger_->React(request.row(), request.emoji()),
+                 request.only_queue(), reply);
 }
 
 Run::Result Run::ApiEdit(const local::v1::EditRequest& request,
                          local::v1::DoneReply& reply) {
-  return ApiDone(messenger_->Edit(request.row(), request.text()), reply);
+  return ApiDone(messenger_->Edit(request.row(), request.text()),
+                 request.only_queue(), reply);
 }
 
 Run::Result Run::ApiUnsend(const local::v1::UnsendRequest& request,
                            local::v1::DoneReply& reply) {
-  return ApiDone(messenger_->Unsend(request.row()), reply);
+  return ApiDone(messenger_->Unsend(request.row()), request.only_queue(),
+                 reply);
 }
 
 Run::Result Run::ApiConfirmShown(

@@ -496,7 +496,15 @@ Run::Result Run::KeepUp(
     if (!saved.ok()) return StorageFailure(saved, folder_);
     // Ends with a report, with the interval, or stopped by a signal.
     const absl::Time next = environment_.clock.Now() + kWatchInterval;
-    waiter_.RunUntil([&] { return !reports.empty(); }, kWatchInterval);
+    const auto flush_wanted = [this] {
+      return shared_ != nullptr && shared_->flush_wanted;
+    };
+    waiter_.RunUntil([&] { return !reports.empty() || flush_wanted(); },
+                     kWatchInterval);
+    if (flush_wanted()) {
+      shared_->flush_wanted = false;
+      continue;
+    }
     if (reports.empty() && environment_.clock.Now() < next) {
       return std::nullopt;
     }

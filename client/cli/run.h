@@ -199,8 +199,9 @@ class Run {
   void PrintTried(int64_t row);
   void FillMessage(const Message& message, local::v1::Message* filled);
   // What a call of a typed method has put into the outbox goes out.
-  void ApiDeliver();
-  Result ApiDone(const absl::Status& status, local::v1::DoneReply& reply);
+  void ApiDeliver(bool only_queue);
+  Result ApiDone(const absl::Status& status, bool only_queue,
+                 local::v1::DoneReply& reply);
   struct ConversationLine {
     Contact contact;
     std::optional<Message> last;

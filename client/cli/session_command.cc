@@ -1,10 +1,13 @@
 #include "client/cli/session_command.h"
 
+#include <atomic>
 #include <cstdio>
 #include <memory>
+#include <thread>
 #include <utility>
 
 #include "client/cli/arguments.h"
+#include "client/cli/chat.h"
 #include "client/cli/daemon.h"
 #include "client/cli/daemon_commands.h"
 #include "client/cli/failure.h"
@@ -55,6 +58,43 @@ ExitCode RunWords(const std::vector<std::string>& words,
   return code;
 }
 
+namespace {
+
+// With the daemon, or with one of its own.
+ExitCode RunChat(const std::vector<std::string>& words,
+                 const Arguments& arguments, const std::string& folder,
+                 const SessionEnvironment& environment) {
+  if (arguments.words().size() != 2) {
+    std::fprintf(stderr, "Say with whom: session chat WHO.\n");
+    return ExitCode::kUsage;
+  }
+  Chat chat(arguments.word(1));
+  const std::shared_ptr<grpc::Channel> channel = ConnectToDaemon(folder);
+  if (channel == nullptr) {
+    return RunOwnDaemon(
+        words, arguments, environment,
+        [&chat](std::shared_ptr<grpc::Channel> own) {
+          return chat.Run(std::move(own));
+        },
+        [&chat] { chat.Stop(); });
+  }
+  ExitCode code = ExitCode::kOk;
+  std::atomic<bool> left{false};
+  std::thread front([&] {
+    code = chat.Run(channel);
+    left = true;
+    environment.loop.Run([] {});
+  });
+  if (!environment.loop.RunUntil([&] { return left.load(); },
+                                 absl::InfiniteDuration())) {
+    chat.Stop();
+  }
+  front.join();
+  return code;
+}
+
+}  // namespace
+
 ExitCode RunSessionCommand(const std::vector<std::string>& words,
                            const SessionEnvironment& environment) {
   ProcessConsole console;
@@ -69,10 +109,13 @@ ExitCode RunSessionCommand(const std::vector<std::string>& words,
   if (IsDaemonCommand(arguments->word(0))) {
     return RunDaemonCommand(words, *arguments, folder, environment);
   }
+  if (arguments->word(0) == "chat") {
+    return RunChat(words, *arguments, folder, environment);
+  }
   for (int attempt = 1;; ++attempt) {
     if (const auto channel = ConnectToDaemon(folder)) {
       const absl::StatusOr<int> code =
-          ForwardCommand(*channel, words, console, environment.loop);
+          ForwardCommand(channel, words, console, environment.loop);
       if (code.ok()) return static_cast<ExitCode>(*code);
       if (!absl::IsAborted(code.status()) || attempt >= kMaxForwards) {
         std::fprintf(stderr,

@@ -30,6 +30,7 @@ struct SharedAccount {
   News news;
   // When the directory was last had.
   absl::Time connected = absl::InfinitePast();
+  bool flush_wanted = false;  // something new is in the outbox
   bool up_to_date = false;
   int64_t shown_row = 0;  // the newest that somebody has been shown
 };

@@ -89,6 +89,17 @@ void GuestList::Serve() {
   if (served) loop_.Run([] {});
 }
 
+void GuestList::ServeWithoutLoop(absl::FunctionRef<bool()> done,
+                                 absl::Duration limit) {
+  constexpr absl::Duration kPause = absl::Milliseconds(10);
+  const absl::Time end = clock_.Now() + limit;
+  while (!done() && clock_.Now() < end) {
+    Serve();
+    absl::MutexLock lock(&mutex_);
+    changed_.WaitWithTimeout(&mutex_, kPause);
+  }
+}
+
 void GuestList::CloseAndServe() {
   {
     absl::MutexLock lock(&mutex_);

@@ -65,6 +65,10 @@ class GuestList final {
   // can go on.
   void Serve();
 
+  // For a loop that was stopped: lets guests run who need nothing of it, until
+  // `done` or for `limit`.
+  void ServeWithoutLoop(absl::FunctionRef<bool()> done, absl::Duration limit);
+
   // On the loop's thread: takes no more guests, ends the waits of all, and
   // returns when the last has left. `work` outside must end by itself.
   void CloseAndServe();

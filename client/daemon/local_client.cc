@@ -9,7 +9,6 @@
 #include <utility>
 
 #include "client/daemon/local_socket.h"
-#include "grpcpp/client_context.h"
 #include "grpcpp/create_channel_posix.h"
 #include "grpcpp/support/channel_arguments.h"
 
@@ -65,58 +64,69 @@ std::shared_ptr<grpc::Channel> ConnectToDaemon(const std::string& folder) {
                                                  arguments);
 }
 
-absl::StatusOr<int> ForwardCommand(grpc::Channel& channel,
-                                   const std::vector<std::string>& words,
-                                   Console& console, routing::EventLoop& loop) {
-  const auto stub = local::v1::LocalClient::NewStub(
-      std::shared_ptr<grpc::Channel>(&channel, [](grpc::Channel*) {}));
-  grpc::ClientContext context;
-  auto stream = stub->Execute(&context);
+RemoteCommand::RemoteCommand(std::shared_ptr<grpc::Channel> channel)
+    : stub_(local::v1::LocalClient::NewStub(std::move(channel))),
+      stream_(stub_->Execute(&context_)) {}
+
+absl::StatusOr<int> RemoteCommand::Run(const std::vector<std::string>& words,
+                                       Console& console) {
   ExecuteRequest request;
-  for (const std::string& word : words)
+  for (const std::string& word : words) {
     request.mutable_start()->add_words(word);
+  }
   request.mutable_start()->set_terminal(console.at_terminal());
   request.mutable_start()->set_working_directory(console.AbsolutePath("."));
   request.mutable_start()->set_network_file(console.network_file());
-  stream->Write(request);
+  stream_->Write(request);
 
   bool begun = false;
   std::optional<int> exit_code;
+  ExecuteReply reply;
+  while (!exit_code && stream_->Read(&reply)) {
+    begun = true;
+    switch (reply.piece_case()) {
+      case ExecuteReply::kOut:
+        Write(reply.out(), console.out());
+        break;
+      case ExecuteReply::kErr:
+        Write(reply.err(), console.err());
+        break;
+      case ExecuteReply::kAsk:
+        *request.mutable_answer() = AnswerTo(reply.ask(), console);
+        stream_->Write(request);
+        break;
+      case ExecuteReply::kExitCode:
+        exit_code = reply.exit_code();
+        break;
+      default:
+        break;
+    }
+  }
+  context_.TryCancel();
+  stream_->Finish();
+  if (exit_code) return *exit_code;
+  return begun ? absl::UnavailableError("the daemon has ended")
+               : absl::AbortedError("the daemon has ended");
+}
+
+void RemoteCommand::Interrupt() { stream_->WritesDone(); }
+
+absl::StatusOr<int> ForwardCommand(std::shared_ptr<grpc::Channel> channel,
+                                   const std::vector<std::string>& words,
+                                   Console& console, routing::EventLoop& loop) {
+  RemoteCommand command(std::move(channel));
+  absl::StatusOr<int> result = absl::InternalError("not run");
   std::atomic<bool> ended{false};
   std::thread conversation([&] {
-    ExecuteReply reply;
-    while (!exit_code && stream->Read(&reply)) {
-      begun = true;
-      switch (reply.piece_case()) {
-        case ExecuteReply::kOut:
-          Write(reply.out(), console.out());
-          break;
-        case ExecuteReply::kErr:
-          Write(reply.err(), console.err());
-          break;
-        case ExecuteReply::kAsk:
-          *request.mutable_answer() = AnswerTo(reply.ask(), console);
-          stream->Write(request);
-          break;
-        case ExecuteReply::kExitCode:
-          exit_code = reply.exit_code();
-          break;
-        default:
-          break;
-      }
-    }
+    result = command.Run(words, console);
     ended = true;
     loop.Run([] {});
   });
   if (!loop.RunUntil([&] { return ended.load(); }, absl::InfiniteDuration())) {
-    stream->WritesDone();  // Ctrl-C
+    command.Interrupt();
   }
   conversation.join();
-  context.TryCancel();
-  stream->Finish();
-  if (exit_code) return *exit_code;
-  return begun ? absl::UnavailableError("the daemon has ended")
-               : absl::AbortedError("the daemon has ended");
+  return result;
 }
 
 }  // namespace messenger::client

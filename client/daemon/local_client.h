@@ -11,6 +11,8 @@
 #include "client/daemon/console.h"
 #include "client/daemon/proto/local.grpc.pb.h"
 #include "grpcpp/channel.h"
+#include "grpcpp/client_context.h"
+#include "grpcpp/support/sync_stream.h"
 #include "routing/runtime/event_loop.h"
 
 namespace messenger::client {
@@ -18,11 +20,31 @@ namespace messenger::client {
 // Null: no daemon answers for this folder.
 std::shared_ptr<grpc::Channel> ConnectToDaemon(const std::string& folder);
 
-// Has the daemon run one command line; its exit code. Runs `loop`; once that is
-// stopped the command is interrupted there.
+// Has a daemon run one command line, on the calling thread; its exit code.
 //   ABORTED      the daemon ended before the command began
 //   UNAVAILABLE  it ended before the command was done
-absl::StatusOr<int> ForwardCommand(grpc::Channel& channel,
+class RemoteCommand final {
+ public:
+  explicit RemoteCommand(std::shared_ptr<grpc::Channel> channel);
+
+  // Once.
+  absl::StatusOr<int> Run(const std::vector<std::string>& words,
+                          Console& console);
+  // From any thread, after Run() has begun: as Ctrl-C does.
+  void Interrupt();
+
+ private:
+  using Stub = local::v1::LocalClient::Stub;
+  using Stream = grpc::ClientReaderWriter<local::v1::ExecuteRequest,
+                                          local::v1::ExecuteReply>;
+
+  const std::unique_ptr<Stub> stub_;
+  grpc::ClientContext context_;
+  const std::unique_ptr<Stream> stream_;
+};
+
+// The same while `loop` runs; once that is stopped the command is interrupted.
+absl::StatusOr<int> ForwardCommand(std::shared_ptr<grpc::Channel> channel,
                                    const std::vector<std::string>& words,
                                    Console& console, routing::EventLoop& loop);
 

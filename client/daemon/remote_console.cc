@@ -92,6 +92,13 @@ void RemoteConsole::Send() {
   }
 }
 
+void RemoteConsole::Enter(Guest& guest) {
+  guest_ = &guest;
+  pending_.emplace_back();
+  pending_.back().mutable_begun();
+  Send();
+}
+
 void RemoteConsole::Finish(int exit_code) {
   guest_ = nullptr;
   Flush();

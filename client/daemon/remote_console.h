@@ -37,8 +37,8 @@ class RemoteConsole final : public Console, public Waiter {
   // After Finish().
   ~RemoteConsole() override;
 
-  // Before the command.
-  void Enter(Guest& guest) { guest_ = &guest; }
+  // Before the command: says that it begins.
+  void Enter(Guest& guest);
   // The other side has ended its side of the call, or the call.
   bool gone() const { return gone_; }
   // Outside of the loop: sends what is left, and the exit code.
