@@ -4,6 +4,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 
 namespace messenger::client {
 namespace {
@@ -34,8 +35,25 @@ constexpr std::array<Option, 19> kOptions = {{
     {"locked-with", true},
     {"test-recorder-file", true},
 }};
+// The last ones are not for people.
+constexpr size_t kPublicOptions = kOptions.size() - 2;
 
 }  // namespace
+
+std::vector<std::string> Arguments::OptionNames() {
+  std::vector<std::string> names;
+  for (size_t i = 0; i < kPublicOptions; ++i) {
+    names.emplace_back(kOptions[i].name);
+  }
+  return names;
+}
+
+bool Arguments::TakesNextWord(absl::string_view word) {
+  for (const Option& option : kOptions) {
+    if (absl::StripPrefix(word, "--") == option.name) return option.takes_value;
+  }
+  return false;
+}
 
 absl::StatusOr<Arguments> Arguments::Parse(
     const std::vector<std::string>& words) {

@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
@@ -20,9 +19,9 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "absl/time/time.h"
+#include "client/cli/collected_console.h"
 #include "client/cli/failure.h"
 #include "client/cli/message_text.h"
-#include "client/cli/process_console.h"
 #include "client/cli/terminal_text.h"
 #include "client/daemon/local_client.h"
 
@@ -55,42 +54,6 @@ std::string TakeWord(std::string* text) {
   *text = std::string(absl::StripLeadingAsciiWhitespace(parts.second));
   return parts.first;
 }
-
-// Collects what a command prints.
-class Collector final : public Console {
- public:
-  Collector() : file_(open_memstream(&text_, &size_)) {}
-  ~Collector() override {
-    std::fclose(file_);
-    std::free(text_);
-  }
-  std::string Take() {
-    std::fflush(file_);
-    return std::string(
-        absl::StripSuffix(absl::string_view(text_, size_), "\n"));
-  }
-
-  std::FILE* out() override { return file_; }
-  std::FILE* err() override { return file_; }
-  bool Flushed() override { return true; }
-  bool at_terminal() const override { return false; }
-  absl::StatusOr<std::string> ReadInput(size_t, absl::string_view) override {
-    return absl::InvalidArgumentError("there is no standard input");
-  }
-  absl::StatusOr<std::string> ReadFile(const std::string& path) override {
-    return process_.ReadFile(path);
-  }
-  std::string AbsolutePath(const std::string& path) const override {
-    return process_.AbsolutePath(path);
-  }
-  std::string network_file() const override { return process_.network_file(); }
-
- private:
-  ProcessConsole process_;
-  char* text_ = nullptr;
-  size_t size_ = 0;
-  std::FILE* file_;
-};
 
 }  // namespace
 
@@ -223,14 +186,14 @@ void Chat::End() {
   listener_.join();
   RunPosted();
   if (draft != saved_draft_ && exit_code_ == ExitCode::kOk) {
-    Collector console;
+    CollectedConsole console;
     RemoteCommand command(channel_);
     const absl::StatusOr<int> saved =
         command.Run({"draft", "--", account_id_, draft}, console);
     if (saved.ok() && *saved == 0) {
       if (!draft.empty()) std::printf("The unsent line is kept.\n");
     } else {
-      std::fprintf(stderr, "%s\n", console.Take().c_str());
+      std::fprintf(stderr, "%s\n", console.text().c_str());
     }
   }
 }
@@ -380,10 +343,10 @@ void Chat::Say(const std::string& text, int64_t reply_to) {
 
 void Chat::Execute(std::vector<std::string> words) {
   Call([this, words = std::move(words)](grpc::ClientContext&) -> Task {
-    Collector console;
+    CollectedConsole console;
     RemoteCommand command(channel_);
     const absl::StatusOr<int> code = command.Run(words, console);
-    return [this, code, text = console.Take()] {
+    return [this, code, text = console.text()] {
       Print(code.ok() ? text : Capitalized(code.status().message()));
     };
   });

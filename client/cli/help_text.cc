@@ -74,6 +74,8 @@ usage: session [options] COMMAND
                                          itself after 5 minutes without a
                                          command (0: never)
   daemon status, daemon stop
+  completion bash|zsh                    a script for your shell:
+                                         source <(session completion bash)
   lock, unlock                           make the daemon forget all keys and
                                          messages; open it again with the PIN
 

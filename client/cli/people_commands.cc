@@ -75,6 +75,19 @@ Run::Result Run::ContactCommand() {
   return std::nullopt;
 }
 
+// One in each line, as a person can type it to say whom they mean.
+Run::Result Run::ContactNames() {
+  if (Result failure = NeedAccount()) return failure;
+  const absl::StatusOr<std::vector<Contact>> contacts = store_->Contacts();
+  if (!contacts.ok()) return StorageFailure(contacts.status(), folder_);
+  for (const Contact& contact : *contacts) {
+    if (contact.standing != Standing::kContact) continue;
+    Print(contact.name.empty() ? contact.account.ToHex()
+                               : SafeForTerminal(contact.name, false));
+  }
+  return std::nullopt;
+}
+
 Run::Result Run::RequestsCommand() {
   if (Result failure = NeedAccount()) return failure;
   const absl::StatusOr<std::vector<MessageRequest>> requests =

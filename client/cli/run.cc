@@ -38,7 +38,6 @@ using ::messenger::routing::RoutingMode;
 constexpr size_t kShownIdDigits = 12;
 // With which somebody who is known can be named.
 constexpr size_t kFewestIdDigits = 8;
-constexpr absl::Duration kLockPatience = absl::Seconds(5);
 constexpr absl::Duration kLockPollInterval = absl::Milliseconds(50);
 
 // "127.0.0.1:4711" from what getsockname() or getpeername() gives; nothing for
@@ -151,6 +150,7 @@ Run::Run(Arguments arguments, const Place& place)
       waiter_(place.waiter),
       shared_(place.shared),
       daemon_may_do_it_(place.daemon_may_do_it),
+      lock_patience_(place.lock_patience),
       out_(place.console.out()),
       err_(place.console.err()),
       json_(arguments_.has("json")) {
@@ -199,7 +199,7 @@ Run::Result Run::LockFolder() {
         }
         return locked;
       },
-      kLockPatience);
+      lock_patience_);
   if (locked) return std::nullopt;
   close(lock_);
   lock_ = -1;
@@ -594,6 +594,8 @@ ExitCode Run::Execute() {
       failure = Name();
     } else if (command == "contact") {
       failure = ContactCommand();
+    } else if (command == kContactNamesCommand) {
+      failure = ContactNames();
     } else if (command == "requests") {
       failure = RequestsCommand();
     } else if (command == "accept" || command == "decline" ||

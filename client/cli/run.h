@@ -47,6 +47,9 @@ inline constexpr absl::Duration kCommandLimit = absl::Minutes(3);
 // How often the directory is fetched while somebody is there.
 inline constexpr absl::Duration kDirectoryInterval = absl::Minutes(1);
 
+// For the completion of shells.
+inline constexpr char kContactNamesCommand[] = "contact-names";
+
 // "you > guard > ..."
 std::string RouteText(const NamedRoute& route);
 
@@ -69,6 +72,8 @@ class Run {
     // Nothing is said where a daemon turns out to have the account: it is asked
     // then.
     bool daemon_may_do_it = false;
+    // How long to wait for another program that has the folder.
+    absl::Duration lock_patience = absl::Seconds(5);
   };
 
   Run(Arguments arguments, const Place& place);
@@ -139,6 +144,7 @@ class Run {
   Result AccountPinStatus();
   Result Name();
   Result ContactCommand();
+  Result ContactNames();
   Result RequestsCommand();
   Result Decide(const std::string& command);
   Result Send();
@@ -255,6 +261,7 @@ class Run {
   Waiter& waiter_;
   SharedAccount* const shared_;
   const bool daemon_may_do_it_;
+  const absl::Duration lock_patience_;
   std::FILE* const out_;
   std::FILE* const err_;
   bool json_;

@@ -6,8 +6,11 @@
 #include <thread>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "client/cli/arguments.h"
 #include "client/cli/chat.h"
+#include "client/cli/collected_console.h"
+#include "client/cli/completion.h"
 #include "client/cli/daemon.h"
 #include "client/cli/daemon_commands.h"
 #include "client/cli/failure.h"
@@ -17,6 +20,7 @@
 #include "client/cli/terminal_text.h"
 #include "client/daemon/local_client.h"
 #include "client/daemon/waiter.h"
+#include "client/store/keyslot.h"
 
 namespace messenger::client {
 namespace {
@@ -59,6 +63,58 @@ ExitCode RunWords(const std::vector<std::string>& words,
 }
 
 namespace {
+
+// Without a word of complaint, a wait or a question: somebody pressed Tab.
+std::string NamesForCompletion(const std::vector<std::string>& line,
+                               const SessionEnvironment& environment) {
+  std::vector<std::string> words = {kContactNamesCommand};
+  for (size_t i = 1; i + 1 < line.size(); ++i) {
+    if (line[i] == "--data-dir") {
+      words.insert(words.end(), {line[i], line[i + 1]});
+    }
+  }
+  const absl::StatusOr<Arguments> arguments = Arguments::Parse(words);
+  std::string folder;
+  if (!arguments.ok() || FolderOf(*arguments, &folder)) return "";
+  CollectedConsole console;
+  if (const auto channel = ConnectToDaemon(folder)) {
+    RemoteCommand command(channel);
+    const absl::StatusOr<int> code = command.Run(words, console);
+    return code.ok() && *code == 0 ? console.text() : "";
+  }
+  const absl::StatusOr<KeyslotState> state = ReadKeyslotState(folder);
+  if (!state.ok() || state->has_pin) return "";
+  LoopWaiter waiter(environment.loop);
+  Run::Place place = {environment, console, waiter};
+  place.lock_patience = absl::ZeroDuration();
+  return RunWords(words, place, nullptr) == ExitCode::kOk ? console.text() : "";
+}
+
+ExitCode RunCompletion(const Arguments& arguments,
+                       const SessionEnvironment& environment) {
+  const std::string script = CompletionScript(arguments.word(1));
+  if (!script.empty() && arguments.words().size() == 2) {
+    std::fputs(script.c_str(), stdout);
+    return ExitCode::kOk;
+  }
+  size_t index = 0;
+  if (arguments.word(1) != "candidates" ||
+      !absl::SimpleAtoi(arguments.word(2), &index)) {
+    std::fprintf(stderr,
+                 "Say for which shell: session completion bash, or zsh.\n");
+    return ExitCode::kUsage;
+  }
+  const std::vector<std::string> line(arguments.words().begin() + 3,
+                                      arguments.words().end());
+  const Completion completion = Complete(line, index);
+  for (const std::string& word : completion.words) {
+    std::printf("%s\n", word.c_str());
+  }
+  if (completion.contacts) {
+    std::printf("%s\n", NamesForCompletion(line, environment).c_str());
+  }
+  return ExitCode::kOk;
+}
 
 // With the daemon, or with one of its own.
 ExitCode RunChat(const std::vector<std::string>& words,
@@ -108,6 +164,9 @@ ExitCode RunSessionCommand(const std::vector<std::string>& words,
   }
   if (IsDaemonCommand(arguments->word(0))) {
     return RunDaemonCommand(words, *arguments, folder, environment);
+  }
+  if (arguments->word(0) == "completion") {
+    return RunCompletion(*arguments, environment);
   }
   if (arguments->word(0) == "chat") {
     return RunChat(words, *arguments, folder, environment);

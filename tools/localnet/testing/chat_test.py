@@ -2,9 +2,11 @@
 
 import os
 import pty
+import re
 import signal
 import subprocess
 import termios
+import time
 import unittest
 
 import network
@@ -257,6 +259,76 @@ class ChatTest(unittest.TestCase):
         shown, echoes = chat.end()
         self.assertEqual((chat.code, echoes), (NOT_FOUND, True), shown)
         self.assertIn(b"neither a contact's name", shown)
+
+    # -- completion
+
+    def offered(self, *line, folder=None):
+        """What Tab offers in bash at the end of this line."""
+        script = """
+            export PATH=%s:$PATH
+            source <(session completion bash) || exit 1
+            COMP_WORDS=(session "$@"); COMP_CWORD=$#
+            _session
+            printf '%%s\\n' "${COMPREPLY[@]}"
+        """ % os.path.dirname(network.binary("client/cli/session"))
+        environment = dict(self.ada.environment(),
+                           SESSION_DATA_DIR=folder or self.ada.folder)
+        done = subprocess.run(["bash", "-c", script, "bash", *line],
+                              env=environment, capture_output=True,
+                              timeout=60, check=True)
+        self.assertEqual(done.stderr, b"")
+        return done.stdout.decode().split("\n")[:-1]
+
+    def test_bash_completes_commands_options_and_names(self):
+        self.ada.good("contact", "add", self.ben.id, "Ben")
+        self.assertEqual(self.offered("sen"), ["send"])
+        self.assertEqual(self.offered("un"), [
+            "unarchive", "unblock", "unlock", "unmute", "unpin", "unreact",
+            "unsend", "unverify"])
+        self.assertEqual(self.offered("history", "--li"), ["--limit"])
+        self.assertEqual(self.offered("--json", "account", ""),
+                         ["create", "restore", "show", "pin"])
+        self.assertEqual(self.offered("--routing", ""), ["onion", "proxy"])
+        # Names of files are the shell's own business.
+        self.assertEqual(self.offered("send", "Ben", "--file", ""), [""])
+        self.assertEqual(self.offered("send", "Ben", ""), [""])
+
+        def names():
+            self.assertEqual(self.offered("send", "B"), ["Ben"])
+            self.assertEqual(self.offered("chat", ""), ["Ben", "Cy"])
+            self.assertEqual(self.offered("--data-dir", self.ada.folder,
+                                          "mute", "C", folder="/nowhere"),
+                             ["Cy"])
+            self.assertEqual(self.offered("send", "B", folder="/nowhere"),
+                             [""])
+
+        self.with_and_without_a_daemon(names)
+        self.ada.good("contact", "add", self.ben.id, "Ben & Co")
+        self.assertEqual(self.offered("send", "Ben\\ "), ["Ben\\ \\&\\ Co"])
+        self.ada.good("contact", "add", self.ben.id, "Ben")
+
+    def test_every_command_is_completed(self):
+        text = self.ada.run("--help").out
+        commands = text[text.index("account create"):text.index("options\n")]
+        named = {word for line in commands.splitlines()
+                 if line.startswith("  ") and not line.startswith("   ")
+                 for word in re.findall(r"(?:^  |, )([a-z-]+)", line[:39])}
+        self.assertLessEqual({"account", "unreact", "unlock"}, named)
+        self.assertEqual(named | {"account"}, set(self.offered("")))
+        listed = set(re.findall(r"^  (--[a-z-]+)|, (--help)", text, re.M))
+        options = {a or b for a, b in listed}
+        self.assertLessEqual(options, set(self.offered("--")))
+
+    def test_completion_asks_for_no_pin_and_waits_for_nobody(self):
+        watch = self.ada.start("watch")
+        self.assertIn(b"... ", watch.stderr.readline())
+        started = time.monotonic()
+        self.assertEqual(self.offered("send", "B"), [""])
+        self.assertLess(time.monotonic() - started, 4)
+        watch.terminate()
+        watch.communicate()
+        result = self.ada.run("completion", "fish")
+        self.assertEqual(result.code, USAGE, result)
 
     def test_it_ends_with_the_daemon(self):
         with Daemon(self.ada) as daemon:
