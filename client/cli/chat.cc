@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <utility>
 
@@ -32,7 +31,6 @@ constexpr int kFirstMessages = 20;
 constexpr int kMostMessages = 1000;
 constexpr int kDefaultColumns = 80;
 constexpr size_t kQuotedCharacters = 30;
-constexpr auto kCallLimit = std::chrono::minutes(5);
 
 constexpr char kChatHelp[] =
     "Type a text and Enter to send it. N is the number before a message.\n"
@@ -238,7 +236,6 @@ void Chat::Call(std::function<Task(grpc::ClientContext&)> call) {
   absl::MutexLock lock(&mutex_);
   work_.push_back([this, call = std::move(call)] {
     grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + kCallLimit);
     Post(call(context));
   });
 }

@@ -1,6 +1,7 @@
 #include "client/cli/daemon.h"
 
 #include <fcntl.h>
+#include <grpc/support/time.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -10,7 +11,6 @@
 
 #include <atomic>
 #include <cerrno>
-#include <chrono>
 #include <cstdio>
 #include <memory>
 #include <optional>
@@ -35,6 +35,7 @@
 #include "grpcpp/server_builder.h"
 #include "grpcpp/server_posix.h"
 #include "grpcpp/support/channel_arguments.h"
+#include "grpcpp/support/time.h"
 
 namespace messenger::client {
 namespace {
@@ -135,7 +136,7 @@ class Daemon final : public local::v1::LocalClient::Service {
     if (stop_accepting_ >= 0) close(stop_accepting_);
   }
 
-  ExitCode Live();
+  ExitCode Live(std::vector<std::string>* begin_anew);
   ExitCode LiveFor(
       const std::function<ExitCode(std::shared_ptr<grpc::Channel>)>& front_end,
       const std::function<void()>& stop);
@@ -235,8 +236,7 @@ class Daemon final : public local::v1::LocalClient::Service {
   void Shutdown();
   void Touch() { last_use_ = environment_.clock.Now(); }
   bool LockDue() const;
-  // Does not return unless the program cannot be replaced.
-  void BeginAnewLocked();
+  std::vector<std::string> WordsOfLocked();
   ExitCode Complain(const Failure& failure);
 
   const std::vector<std::string> words_;
@@ -291,9 +291,6 @@ Daemon::Result Daemon::OpenAccount() {
 
 Daemon::Result Daemon::Listen() {
   const absl::StatusOr<int> listener = ListenAtLocalSocket(account_->folder);
-  if (absl::IsInvalidArgument(listener.status())) {
-    return Failure{ExitCode::kUsage, Sentence(listener.status())};
-  }
   if (!listener.ok()) {
     return Failure{ExitCode::kStorage, Sentence(listener.status())};
   }
@@ -369,7 +366,7 @@ ExitCode Daemon::LiveFor(
   return code;
 }
 
-ExitCode Daemon::Live() {
+ExitCode Daemon::Live(std::vector<std::string>* begin_anew) {
   memory_locked_ = LockMemory();
   host_ = std::make_unique<Run>(arguments_, PlaceFor(console_, loop_waiter_));
   Result failure = ReadOptions();
@@ -407,12 +404,7 @@ ExitCode Daemon::Live() {
   server_.reset();
   CloseAccount();
   if (failure_) return Complain(*failure_);
-  if (end_ == End::kLock) {
-    BeginAnewLocked();
-    return Complain({ExitCode::kFailure,
-                     "The daemon ends, for it cannot start itself anew to be "
-                     "locked."});
-  }
+  if (end_ == End::kLock) *begin_anew = WordsOfLocked();
   return ExitCode::kOk;
 }
 
@@ -471,8 +463,10 @@ void Daemon::Shutdown() {
     acceptor_.join();
   }
   std::thread farewell([this] {
-    server_->Shutdown(std::chrono::system_clock::now() +
-                      absl::ToChronoSeconds(kFarewell));
+    server_->Shutdown(
+        gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                     gpr_time_from_millis(absl::ToInt64Milliseconds(kFarewell),
+                                          GPR_TIMESPAN)));
   });
   guests_.CloseAndServe();
   farewell.join();
@@ -485,22 +479,16 @@ bool Daemon::LockDue() const {
          environment_.clock.Now() >= last_use_ + lock_after_;
 }
 
-void Daemon::BeginAnewLocked() {
-  std::vector<std::string> words = {
-      "session",
-      absl::StrCat("--", kLockedWith, "=", host_->lock(), ",", listener_)};
+std::vector<std::string> Daemon::WordsOfLocked() {
+  // Copies of the descriptors, which the next program inherits.
+  std::vector<std::string> words = {absl::StrCat(
+      "--", kLockedWith, "=", dup(host_->lock()), ",", dup(listener_))};
   for (const std::string& word : words_) {
     if (!absl::StartsWith(word, absl::StrCat("--", kLockedWith, "="))) {
       words.push_back(word);
     }
   }
-  std::vector<char*> arguments;
-  for (std::string& word : words) arguments.push_back(word.data());
-  arguments.push_back(nullptr);
-  if (fcntl(host_->lock(), F_SETFD, 0) != 0 || fcntl(listener_, F_SETFD, 0)) {
-    return;
-  }
-  execv("/proc/self/exe", arguments.data());
+  return words;
 }
 
 grpc::Status Daemon::Serve(grpc::ServerContext& context,
@@ -659,8 +647,9 @@ grpc::Status Daemon::Stop(grpc::ServerContext*, const local::v1::StopRequest*,
 
 ExitCode RunDaemon(const std::vector<std::string>& words,
                    const Arguments& arguments,
-                   const SessionEnvironment& environment) {
-  return Daemon(words, arguments, environment).Live();
+                   const SessionEnvironment& environment,
+                   std::vector<std::string>* begin_anew) {
+  return Daemon(words, arguments, environment).Live(begin_anew);
 }
 
 ExitCode RunOwnDaemon(

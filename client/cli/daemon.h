@@ -23,10 +23,12 @@
 
 namespace messenger::client {
 
-// Stays until it is ended. `words` are those of `arguments`.
+// Stays until it is ended, or locked: then `begin_anew` has the words with
+// which the program is to replace itself. `words` are those of `arguments`.
 ExitCode RunDaemon(const std::vector<std::string>& words,
                    const Arguments& arguments,
-                   const SessionEnvironment& environment);
+                   const SessionEnvironment& environment,
+                   std::vector<std::string>* begin_anew);
 
 // The same inside of this process, for one front end: opens the account,
 // without a socket, and runs `front_end` on a thread of its own with a channel

@@ -109,11 +109,12 @@ bool IsDaemonCommand(absl::string_view command) {
 
 ExitCode RunDaemonCommand(const std::vector<std::string>& words,
                           const Arguments& arguments, const std::string& folder,
-                          const SessionEnvironment& environment) {
+                          const SessionEnvironment& environment,
+                          std::vector<std::string>* begin_anew) {
   const std::string command = arguments.word(0);
   const std::string what = arguments.word(1);
   if (command == "daemon" && what.empty()) {
-    return RunDaemon(words, arguments, environment);
+    return RunDaemon(words, arguments, environment, begin_anew);
   }
   if (arguments.words().size() > (command == "daemon" ? 2 : 1) ||
       (command == "daemon" && what != "stop" && what != "status")) {

@@ -15,9 +15,11 @@ namespace messenger::client {
 
 bool IsDaemonCommand(absl::string_view command);
 
+// `begin_anew` as of RunSessionCommand().
 ExitCode RunDaemonCommand(const std::vector<std::string>& words,
                           const Arguments& arguments, const std::string& folder,
-                          const SessionEnvironment& environment);
+                          const SessionEnvironment& environment,
+                          std::vector<std::string>* begin_anew);
 
 }  // namespace messenger::client
 

@@ -152,7 +152,8 @@ ExitCode RunChat(const std::vector<std::string>& words,
 }  // namespace
 
 ExitCode RunSessionCommand(const std::vector<std::string>& words,
-                           const SessionEnvironment& environment) {
+                           const SessionEnvironment& environment,
+                           std::vector<std::string>* begin_anew) {
   ProcessConsole console;
   LoopWaiter waiter(environment.loop);
   const Run::Place place = {environment, console, waiter};
@@ -163,7 +164,7 @@ ExitCode RunSessionCommand(const std::vector<std::string>& words,
     return RunWords(words, place, nullptr);
   }
   if (IsDaemonCommand(arguments->word(0))) {
-    return RunDaemonCommand(words, *arguments, folder, environment);
+    return RunDaemonCommand(words, *arguments, folder, environment, begin_anew);
   }
   if (arguments->word(0) == "completion") {
     return RunCompletion(*arguments, environment);

@@ -17,18 +17,35 @@ namespace {
 // Front ends that ask at the same moment.
 constexpr int kBacklog = 64;
 
-absl::StatusOr<sockaddr_un> AddressOf(const std::string& folder) {
-  const std::string path = LocalSocketPath(folder);
-  sockaddr_un address = {};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof(address.sun_path)) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "the path ", path, " is longer than the ", sizeof(address.sun_path) - 1,
-        " bytes that a socket may have; use a shorter --data-dir"));
+// The address of the socket in a folder. A path that does not fit goes through
+// a descriptor of the folder, which lives as long as this.
+class Address {
+ public:
+  explicit Address(const std::string& folder) {
+    address_.sun_family = AF_UNIX;
+    std::string path = LocalSocketPath(folder);
+    if (path.size() >= sizeof(address_.sun_path)) {
+      folder_ = open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+      path = LocalSocketPath(absl::StrCat("/proc/self/fd/", folder_));
+    }
+    std::memcpy(address_.sun_path, path.data(), path.size());
   }
-  std::memcpy(address.sun_path, path.data(), path.size());
-  return address;
-}
+  ~Address() {
+    if (folder_ >= 0) close(folder_);
+  }
+  Address(const Address&) = delete;
+  Address& operator=(const Address&) = delete;
+
+  const char* path() const { return address_.sun_path; }
+  const sockaddr* get() const {
+    return reinterpret_cast<const sockaddr*>(&address_);
+  }
+  static constexpr socklen_t kSize = sizeof(sockaddr_un);
+
+ private:
+  sockaddr_un address_ = {};
+  int folder_ = -1;
+};
 
 }  // namespace
 
@@ -37,31 +54,27 @@ std::string LocalSocketPath(const std::string& folder) {
 }
 
 absl::StatusOr<int> ListenAtLocalSocket(const std::string& folder) {
-  const absl::StatusOr<sockaddr_un> address = AddressOf(folder);
-  if (!address.ok()) return address.status();
+  const Address address(folder);
   const int listener =
       socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (listener < 0) return absl::UnavailableError("no socket can be made");
-  unlink(address->sun_path);
+  unlink(address.path());
   // Never for a moment open to others, whatever the folder's mode is.
   const mode_t before = umask(0177);
-  const int bound = bind(listener, reinterpret_cast<const sockaddr*>(&*address),
-                         sizeof(*address));
+  const int bound = bind(listener, address.get(), Address::kSize);
   umask(before);
   if (bound == 0 && listen(listener, kBacklog) == 0) return listener;
   const std::string reason = strerror(errno);
   close(listener);
-  return absl::UnavailableError(absl::StrCat("the socket ", address->sun_path,
-                                             " cannot be made: ", reason));
+  return absl::UnavailableError(absl::StrCat(
+      "the socket ", LocalSocketPath(folder), " cannot be made: ", reason));
 }
 
 absl::StatusOr<int> ConnectToLocalSocket(const std::string& folder) {
-  const absl::StatusOr<sockaddr_un> address = AddressOf(folder);
-  if (!address.ok()) return absl::NotFoundError("no daemon runs");
+  const Address address(folder);
   const int connection = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (connection < 0) return absl::NotFoundError("no socket can be made");
-  if (connect(connection, reinterpret_cast<const sockaddr*>(&*address),
-              sizeof(*address)) == 0 &&
+  if (connect(connection, address.get(), Address::kSize) == 0 &&
       PeerIsSameUser(connection) &&
       fcntl(connection, F_SETFL, O_NONBLOCK) == 0) {
     return connection;

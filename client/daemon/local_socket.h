@@ -15,8 +15,7 @@ std::string LocalSocketPath(const std::string& folder);
 
 // A descriptor that listens; only this user can reach it. Takes the place of
 // one that a daemon left which did not end well: the caller holds the folder's
-// lock. INVALID_ARGUMENT: the path is longer than the system allows.
-// UNAVAILABLE: the folder cannot be written to.
+// lock. UNAVAILABLE: it cannot be made.
 absl::StatusOr<int> ListenAtLocalSocket(const std::string& folder);
 
 // A descriptor of a connection to a daemon. NOT_FOUND: none is there.

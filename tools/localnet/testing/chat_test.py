@@ -10,7 +10,6 @@ import time
 import unittest
 
 import network
-from daemon_test import Daemon
 
 USAGE, PIN, NOT_FOUND = 2, 3, 4
 CLEAR = b"\r\x1b[K"
@@ -94,7 +93,7 @@ class ChatTest(unittest.TestCase):
     def with_and_without_a_daemon(self, scenario):
         with self.subTest("without a daemon"):
             scenario()
-        with self.subTest("with a daemon"), Daemon(self.ada):
+        with self.subTest("with a daemon"), network.Daemon(self.ada):
             scenario()
 
     def chat(self, who):
@@ -213,7 +212,7 @@ class ChatTest(unittest.TestCase):
         self.with_and_without_a_daemon(scenario)
 
     def test_others_are_shown_as_from_elsewhere(self):
-        with Daemon(self.ada):
+        with network.Daemon(self.ada):
             chat = self.chat("Ben")
             chat.wait_for("Ben> ")
             self.cy.send("Ada", "hello from Cy")
@@ -236,7 +235,7 @@ class ChatTest(unittest.TestCase):
         self.ben.good("receipts", "on")
         self.addCleanup(self.ada.good, "receipts", "off")
         self.addCleanup(self.ben.good, "receipts", "off")
-        with Daemon(self.ada), Daemon(self.ben):
+        with network.Daemon(self.ada), network.Daemon(self.ben):
             watch = self.ben.start("watch")
             chat = self.chat("Ben")
             chat.wait_for("Ben> ")
@@ -331,7 +330,7 @@ class ChatTest(unittest.TestCase):
         self.assertEqual(result.code, USAGE, result)
 
     def test_it_ends_with_the_daemon(self):
-        with Daemon(self.ada) as daemon:
+        with network.Daemon(self.ada) as daemon:
             chat = self.chat("Ben")
             chat.wait_for("Ben> ")
             daemon.kill()

@@ -14,45 +14,12 @@ import unittest
 
 import network
 
-FAILURE, USAGE, PIN, NOT_FOUND = 1, 2, 3, 4
+FAILURE, USAGE, PIN, NOT_FOUND, STORAGE = 1, 2, 3, 4, 6
 
 # The same 16 bytes (crypto/SPEC.md, section 9.1).
 PHRASE = ("fawns pairing idols weekday vexed pebbles odometer emerge tucks "
           "pioneer cucumber lurk vexed")
 SEED = bytes.fromhex("7f3a91c4e85d02b6194fd7a063ee2b58")
-
-
-class Daemon:
-    """A running daemon of a client."""
-
-    def __init__(self, client, *options, environment=None, **more):
-        self.client = client
-        self.process = subprocess.Popen(
-            client.arguments("daemon", *options), stdin=subprocess.DEVNULL,
-            stderr=subprocess.PIPE, env=environment or client.environment(),
-            **more)
-        self.limit = network.at_limit(self.process.kill)
-        self.heard = b""
-        while b"ready" not in self.heard:
-            line = self.process.stderr.readline()
-            if not line:
-                raise AssertionError(self.heard)
-            self.heard += line
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, value, trace):
-        if self.process.poll() is None:
-            self.process.terminate()
-        _, err = self.process.communicate(timeout=60)
-        self.limit.cancel()
-        if kind is None and self.process.returncode not in (0, -9):
-            raise AssertionError(err)
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
 
 
 class DaemonTest(unittest.TestCase):
@@ -80,6 +47,15 @@ class DaemonTest(unittest.TestCase):
 
     def socket_of(self, client):
         return os.path.join(client.folder, "daemon.sock")
+
+    def connection(self, client):
+        """Of the socket, whose path may be too long."""
+        folder = os.open(client.folder, os.O_PATH | os.O_CLOEXEC)
+        self.addCleanup(os.close, folder)
+        connection = socket.socket(socket.AF_UNIX)
+        self.addCleanup(connection.close)
+        connection.connect("/proc/self/fd/%d/daemon.sock" % folder)
+        return connection
 
     # -- every command
 
@@ -148,7 +124,7 @@ class DaemonTest(unittest.TestCase):
 
         without = self.outcomes()
         before = len(self.ada.good("history")["messages"])
-        with Daemon(self.ada):
+        with network.Daemon(self.ada):
             through = self.outcomes()
             after = len(self.ada.good("history")["messages"])
         self.assertEqual(len(without), len(through))
@@ -159,13 +135,13 @@ class DaemonTest(unittest.TestCase):
         self.assertLessEqual({0, USAGE, NOT_FOUND, FAILURE}, codes)
 
     def test_a_command_that_needs_the_account_alone_says_what_to_do(self):
-        with Daemon(self.ada):
+        with network.Daemon(self.ada):
             for words in (("account", "create"), ("account", "pin"),
                           ("account", "pin", "remove"), ("daemon",)):
                 self.fails(self.ada.run(*words), USAGE, "session daemon stop")
 
     def test_a_daemon_of_another_routing_says_so(self):
-        with Daemon(self.ada):
+        with network.Daemon(self.ada):
             self.ada.routing = "proxy"
             self.addCleanup(setattr, self.ada, "routing", "onion")
             self.fails(self.ada.run("receive"), USAGE, "--routing")
@@ -173,7 +149,8 @@ class DaemonTest(unittest.TestCase):
     # -- what comes
 
     def test_watch_shows_what_comes_and_ends_well(self):
-        with Daemon(self.ada):
+        self.ada.good("receive")
+        with network.Daemon(self.ada):
             watch = self.ada.start("watch", "--json")
             for text in ("look", "and again"):
                 self.ben.send("Ada", text)
@@ -185,7 +162,7 @@ class DaemonTest(unittest.TestCase):
             self.assertEqual(self.ada.texts(), [])
 
     def test_what_nobody_was_shown_waits_for_the_next_reading(self):
-        with Daemon(self.ada):
+        with network.Daemon(self.ada):
             self.ben.send("Ada", "is anybody there?")
             row = self.ben.good("history")["messages"][-1]["row"]
             network.wait_until(
@@ -223,7 +200,7 @@ class DaemonTest(unittest.TestCase):
 
     def test_events_are_lines_of_json(self):
         self.end(self.check_events())
-        with Daemon(self.ada):
+        with network.Daemon(self.ada):
             events = self.check_events()
             self.ada.good("send", "Ben", "said elsewhere")
             found = []
@@ -233,8 +210,29 @@ class DaemonTest(unittest.TestCase):
                              ("said elsewhere", "sent"))
             self.end(events)
 
+    def test_the_bot_of_the_example_answers(self):
+        bot_account = self.network.client("bot")
+        bot_account.create("Bot")
+        bot_account.good("contact", "add", self.ben.id, "Ben")
+        environment = dict(bot_account.environment(),
+                           SESSION=network.binary("client/cli/session"),
+                           SESSION_DATA_DIR=bot_account.folder)
+        with network.Daemon(bot_account):
+            bot = subprocess.Popen(
+                ["python3", network.binary("client/daemon/echo_bot.py")],
+                stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                env=environment)
+            network.at_limit(bot.kill)
+            self.ben.send(bot_account.id, "--json is what I say\nto a bot")
+            answer = "You said: --json is what I say\nto a bot"
+            network.wait_until(lambda: answer in self.ben.texts(), 60,
+                               "the bot answers")
+            self.assertEqual(bot_account.run("daemon", "stop").code, 0)
+            _, err = bot.communicate(timeout=60)
+            self.assertEqual(bot.returncode, FAILURE, err)
+
     def test_events_end_with_the_daemon_and_say_so(self):
-        with Daemon(self.ada):
+        with network.Daemon(self.ada):
             events = self.ada.start("events")
             self.ben.send("Ada", "one")
             found = []
@@ -247,7 +245,7 @@ class DaemonTest(unittest.TestCase):
     # -- many at once, and ends that are not well
 
     def test_many_commands_at_once(self):
-        with Daemon(self.ada):
+        with network.Daemon(self.ada):
             wanted = ["at once %d" % i for i in range(12)]
             results = {}
 
@@ -266,7 +264,7 @@ class DaemonTest(unittest.TestCase):
         self.assertEqual(sorted(got), sorted(wanted))
 
     def test_a_command_that_waits_for_its_input_stops_nobody(self):
-        with Daemon(self.ada):
+        with network.Daemon(self.ada):
             slow = subprocess.Popen(
                 self.ada.arguments("send", "Ben", "-"), stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -280,7 +278,7 @@ class DaemonTest(unittest.TestCase):
         self.assertEqual(self.ben.texts()[-1:], ["slowly typed"])
 
     def test_a_reader_that_reads_nothing_stops_nobody(self):
-        with Daemon(self.ada):
+        with network.Daemon(self.ada):
             self.ada.send("Ben", "x" * 400_000)
             stuck = self.ada.start("history")  # Its pipe is full soon.
             self.assertEqual(self.ada.run("history", "--limit", "1").code, 0)
@@ -292,7 +290,7 @@ class DaemonTest(unittest.TestCase):
     def test_killing_the_daemon_in_the_middle_of_sends_loses_nothing(self):
         said, kept = [], []
         for attempt in range(5):
-            with Daemon(self.ada) as daemon:
+            with network.Daemon(self.ada) as daemon:
                 senders = []
                 for i in range(4):
                     text = "hard times %d %d" % (attempt, i)
@@ -314,7 +312,7 @@ class DaemonTest(unittest.TestCase):
                     else:
                         self.assertTrue(err)
             self.assertTrue(os.path.exists(self.socket_of(self.ada)))
-        with Daemon(self.ada):
+        with network.Daemon(self.ada):
             network.wait_until(
                 lambda: all(m["state"] != "queued" for m in self.ada.good(
                     "history")["messages"] if m["outgoing"]), 90,
@@ -329,13 +327,14 @@ class DaemonTest(unittest.TestCase):
         self.assertTrue(kept)
 
     def test_without_the_daemon_that_was_killed_commands_go_on(self):
-        with Daemon(self.ada) as daemon:
+        with network.Daemon(self.ada) as daemon:
             daemon.kill()
             self.assertEqual(self.ada.run("history").code, 0)
             self.fails(self.ada.run("daemon", "stop"), NOT_FOUND, "No daemon")
 
     def test_nonsense_at_the_socket_disturbs_nobody(self):
-        with Daemon(self.ada) as daemon:
+        self.ada.good("receive")
+        with network.Daemon(self.ada) as daemon:
             watch = self.ada.start("watch", "--json")
             held = []
             for data in (b"", b"\0" * 100, os.urandom(70_000),
@@ -344,8 +343,7 @@ class DaemonTest(unittest.TestCase):
                          b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" +
                          b"\x00\x00\x00\x04\x00\x00\x00\x00\x00" + b"\xff" * 99):
                 for _ in range(5):
-                    client = socket.socket(socket.AF_UNIX)
-                    client.connect(self.socket_of(self.ada))
+                    client = self.connection(self.ada)
                     try:
                         client.sendall(data)
                     except OSError:
@@ -361,7 +359,7 @@ class DaemonTest(unittest.TestCase):
             self.assertIsNone(daemon.process.poll())
 
     def test_only_its_user_can_reach_it(self):
-        with Daemon(self.ada):
+        with network.Daemon(self.ada):
             mode = os.stat(self.socket_of(self.ada)).st_mode
             self.assertTrue(stat.S_ISSOCK(mode))
             self.assertEqual(stat.S_IMODE(mode), 0o600)
@@ -385,8 +383,8 @@ class DaemonTest(unittest.TestCase):
         subprocess.run(["chown", "-R", "1234", client.folder], check=True)
         environment = dict(client.environment(), HOME=folder)
         del environment["SESSION_NETWORK_FILE"]
-        with Daemon(client, environment=environment, user=1234,
-                    executable=program, cwd="/"):
+        with network.Daemon(client, environment=environment, user=1234,
+                            executable=program, cwd="/"):
             os.chmod(self.socket_of(client), 0o666)
             for user, heard in ((4321, False), (1234, True)):
                 script = ("import socket,sys; s=socket.socket(socket.AF_UNIX);"
@@ -424,7 +422,7 @@ class DaemonTest(unittest.TestCase):
 
     def test_a_locked_daemon_shows_nothing_until_it_is_unlocked(self):
         client, environment = self.pinned("locked")
-        with Daemon(client, environment=environment):
+        with network.Daemon(client, environment=environment):
             client.good("contact", "add", self.ada.id, "Ada")
             client.send("Ada", "words to keep")
             watch = client.start("watch")
@@ -479,7 +477,7 @@ class DaemonTest(unittest.TestCase):
         client, environment = self.pinned("forgetful", "restore",
                                           stdin=PHRASE.encode())
         marker = "a marker that is nowhere else %s"
-        with Daemon(client, environment=environment) as daemon:
+        with network.Daemon(client, environment=environment) as daemon:
             client.good("contact", "add", self.ada.id, "Ada of the marker")
             client.send("Ada of the marker", marker % "said")
             self.ada.send(client.id, marker % "heard")
@@ -510,13 +508,15 @@ class DaemonTest(unittest.TestCase):
 
     def test_it_locks_itself_when_nobody_uses_it(self):
         client, environment = self.pinned("idle")
-        with Daemon(client, "--lock-after", "0.02", environment=environment):
+        with network.Daemon(client, "--lock-after", "0.02",
+                            environment=environment):
             # Neither who looks on nor the daemon's own work is use.
             watch = client.start("watch")
             _, err = watch.communicate(timeout=60)
             self.assertEqual(watch.returncode, PIN, err)
             self.fails(client.run("name"), PIN, "session unlock")
-        with Daemon(client, "--lock-after", "0", environment=environment):
+        with network.Daemon(client, "--lock-after", "0",
+                            environment=environment):
             self.assertEqual(client.run("name").code, 0)
         self.fails(client.run("daemon", "--lock-after", "soon"), USAGE,
                    "minutes")
@@ -525,7 +525,8 @@ class DaemonTest(unittest.TestCase):
         client, environment = self.pinned("busy")
         client.run("contact", "add", self.ada.id, "Ada",
                    environment=environment)
-        with Daemon(client, "--lock-after", "0.02", environment=environment):
+        with network.Daemon(client, "--lock-after", "0.02",
+                            environment=environment):
             slow = subprocess.Popen(
                 client.arguments("send", "Ada", "-"), stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -538,17 +539,32 @@ class DaemonTest(unittest.TestCase):
             self.assertEqual(watch.wait(timeout=60), PIN)
             watch.communicate()
 
+    def test_a_daemon_that_is_told_to_end_while_it_locks_ends(self):
+        client, environment = self.pinned("hurried")
+        for _ in range(4):
+            with network.Daemon(client, environment=environment) as daemon:
+                self.assertEqual(client.run("lock").code, 0)
+                daemon.process.terminate()
+                self.assertEqual(daemon.process.wait(timeout=30), 0)
+
     def test_without_a_pin_there_is_nothing_to_lock(self):
-        with Daemon(self.ada, "--lock-after", "0.001"):
+        with network.Daemon(self.ada, "--lock-after", "0.001"):
             self.fails(self.ada.run("lock"), USAGE, "no PIN")
             self.assertEqual(self.ada.run("name").code, 0)
         self.fails(self.ada.run("lock"), NOT_FOUND, "No daemon")
 
     def test_a_path_too_long_for_a_socket(self):
-        client = self.network.client("x" * 100)
+        client = self.network.client("x" * 120)
         client.create("Long")
-        self.fails(client.run("daemon"), USAGE, "--data-dir")
-        self.assertEqual(client.run("history").code, 0)
+        with network.Daemon(client):
+            self.assertEqual(client.good("daemon", "status")["locked"], False)
+            self.assertEqual(client.run("history").code, 0)
+
+    def test_a_socket_that_cannot_be_made(self):
+        client = self.network.client("taken")
+        client.create("Taken")
+        os.makedirs(os.path.join(self.socket_of(client), "not empty"))
+        self.fails(client.run("daemon"), STORAGE, "cannot be made")
 
 
 def read_until(process, kind, found):
