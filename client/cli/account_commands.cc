@@ -103,8 +103,8 @@ Run::Result Run::AccountCreate(bool restore) {
   }
   std::optional<AccountKeys> account;
   if (restore) {
-    absl::StatusOr<std::string> phrase =
-        ReadStandardInput(kMaxPhraseBytes, "Type the 13 words, then Ctrl-D:\n");
+    absl::StatusOr<std::string> phrase = console_.ReadInput(
+        kMaxPhraseBytes, "Type the 13 words, then Ctrl-D:\n");
     if (!phrase.ok()) {
       return Failure{ExitCode::kUsage,
                      Capitalized(absl::StrCat(phrase.status().message(), "."))};
@@ -141,19 +141,18 @@ Run::Result Run::AccountCreate(bool restore) {
     Print(absl::StrCat("Account id: ", account->id().ToHex()));
     if (!restore) {
       Print(absl::StrCat("Recovery phrase: ", phrase));
-      std::fprintf(stderr,
+      std::fprintf(err_,
                    "Write the 13 words down and keep them secret: they are the "
                    "only way to restore the account.\n");
     }
   }
-  if (!arguments_.has("network-file") &&
-      getenv("SESSION_NETWORK_FILE") == nullptr) {
+  if (!arguments_.has("network-file") && console_.network_file().empty()) {
     return std::nullopt;
   }
   // Others can write to it once its keys are in its swarm.
   if (Result failure = Connect()) {
     if (failure->code != ExitCode::kNetwork) return failure;
-    std::fprintf(stderr,
+    std::fprintf(err_,
                  "%s Nobody can write to the account before its keys are "
                  "published; the next command that uses the network does it.\n",
                  failure->sentence.c_str());

@@ -4,6 +4,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 
 namespace messenger::client {
 namespace {
@@ -13,7 +14,7 @@ struct Option {
   bool takes_value;
 };
 
-constexpr std::array<Option, 17> kOptions = {{
+constexpr std::array<Option, 19> kOptions = {{
     {"data-dir", true},
     {"network-file", true},
     {"routing", true},
@@ -30,10 +31,29 @@ constexpr std::array<Option, 17> kOptions = {{
     {"phrase", false},
     {"help", false},
     {"version", false},
+    {"lock-after", true},
+    {"locked-with", true},
     {"test-recorder-file", true},
 }};
+// The last ones are not for people.
+constexpr size_t kPublicOptions = kOptions.size() - 2;
 
 }  // namespace
+
+std::vector<std::string> Arguments::OptionNames() {
+  std::vector<std::string> names;
+  for (size_t i = 0; i < kPublicOptions; ++i) {
+    names.emplace_back(kOptions[i].name);
+  }
+  return names;
+}
+
+bool Arguments::TakesNextWord(absl::string_view word) {
+  for (const Option& option : kOptions) {
+    if (absl::StripPrefix(word, "--") == option.name) return option.takes_value;
+  }
+  return false;
+}
 
 absl::StatusOr<Arguments> Arguments::Parse(
     const std::vector<std::string>& words) {

@@ -22,6 +22,11 @@ class Arguments {
   // too many, or is given twice. After "--" everything is a word.
   static absl::StatusOr<Arguments> Parse(const std::vector<std::string>& words);
 
+  // Of options that are for people, without the dashes.
+  static std::vector<std::string> OptionNames();
+  // Whether a word "--option" takes the next one as its value.
+  static bool TakesNextWord(absl::string_view word);
+
   // Command, subcommand and arguments, in order.
   const std::vector<std::string>& words() const { return words_; }
   std::string word(size_t index) const {

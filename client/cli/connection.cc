@@ -75,7 +75,7 @@ class GrpcConnection final : public Connection {
     }
   }
 
-  absl::Status Connect() override {
+  absl::Status Connect(Waiter& waiter) override {
     const std::vector<Endpoint> guards = GuardEndpoints();
     if (environment_.on_progress) {
       environment_.on_progress("fetching the directory");
@@ -83,11 +83,11 @@ class GrpcConnection final : public Connection {
     absl::Status status = absl::UnavailableError("no relay is known");
     if (!guards.empty()) {
       directory_.SetSources(guards);
-      status = Refresh();
+      status = Refresh(waiter);
     }
     if (!status.ok() && !absl::IsCancelled(status)) {
       directory_.SetSources(seeds_);
-      status = Refresh();
+      status = Refresh(waiter);
     }
     const std::shared_ptr<const Consensus> held = directory_.holder().current();
     if (status.ok() ||
@@ -132,12 +132,11 @@ class GrpcConnection final : public Connection {
     return endpoints;
   }
 
-  absl::Status Refresh() {
+  absl::Status Refresh(Waiter& waiter) {
     auto result = std::make_shared<std::optional<absl::Status>>();
     directory_.Refresh(
         [result](absl::Status status) { *result = std::move(status); });
-    environment_.loop.RunUntil([&] { return result->has_value(); },
-                               kDirectoryLimit);
+    waiter.RunUntil([&] { return result->has_value(); }, kDirectoryLimit);
     if (*result) return **result;
     return absl::CancelledError("stopped before an answer came");
   }

@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "client/daemon/waiter.h"
 #include "client/messenger/mail_service.h"
 #include "client/store/client_store.h"
 #include "crypto/random/random.h"
@@ -50,7 +51,7 @@ class Connection {
   // Fetches the newest directory through a guard or a seed. Falls back on the
   // one in the database while that is valid. UNAVAILABLE, in words for the
   // user, without either.
-  virtual absl::Status Connect() = 0;
+  virtual absl::Status Connect(Waiter& waiter) = 0;
 
   virtual MailService& mail() = 0;
 

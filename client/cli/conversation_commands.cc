@@ -11,6 +11,7 @@
 #include "client/cli/message_text.h"
 #include "client/cli/run.h"
 #include "client/cli/terminal_text.h"
+#include "crypto/base/status_macros.h"
 
 namespace messenger::client {
 namespace {
@@ -19,38 +20,41 @@ constexpr size_t kPreviewCharacters = 60;
 
 }  // namespace
 
-Run::Result Run::Conversations() {
-  if (Result failure = NeedAccount()) return failure;
-  const absl::StatusOr<std::vector<Contact>> contacts = store_->Contacts();
-  if (!contacts.ok()) return StorageFailure(contacts.status(), folder_);
-  struct Line {
-    const Contact* contact;
-    std::optional<Message> last;
-  };
-  std::vector<Line> lines;
-  for (const Contact& contact : *contacts) {
+absl::StatusOr<std::vector<Run::ConversationLine>> Run::OrderedConversations() {
+  ASSIGN_OR_RETURN(const std::vector<Contact> contacts, store_->Contacts());
+  std::vector<ConversationLine> lines;
+  for (const Contact& contact : contacts) {
     if (contact.standing != Standing::kContact) continue;
-    const auto newest = store_->Messages(contact.account, 1);
-    if (!newest.ok()) return StorageFailure(newest.status(), folder_);
-    Line line = {&contact, std::nullopt};
-    if (!newest->empty()) line.last = (*newest)[0];
+    ASSIGN_OR_RETURN(const std::vector<Message> newest,
+                     store_->Messages(contact.account, 1));
+    ConversationLine line = {contact, std::nullopt};
+    if (!newest.empty()) line.last = newest[0];
     lines.push_back(std::move(line));
   }
   // Pinned ones first, archived ones last, and the newest first within each.
   std::stable_sort(
-      lines.begin(), lines.end(), [](const Line& a, const Line& b) {
-        const auto rank = [](const Line& line) {
-          return line.contact->archived ? 2 : line.contact->pinned ? 0 : 1;
+      lines.begin(), lines.end(),
+      [](const ConversationLine& a, const ConversationLine& b) {
+        const auto rank = [](const ConversationLine& line) {
+          return line.contact.archived ? 2 : line.contact.pinned ? 0 : 1;
         };
-        const auto row = [](const Line& line) {
+        const auto row = [](const ConversationLine& line) {
           return line.last ? line.last->row : 0;
         };
         return rank(a) != rank(b) ? rank(a) < rank(b) : row(a) > row(b);
       });
+  return lines;
+}
+
+Run::Result Run::Conversations() {
+  if (Result failure = NeedAccount()) return failure;
+  const absl::StatusOr<std::vector<ConversationLine>> lines =
+      OrderedConversations();
+  if (!lines.ok()) return StorageFailure(lines.status(), folder_);
   JsonWriter json;
   json.BeginObject().Key("conversations").BeginArray();
-  for (const Line& line : lines) {
-    const Contact& contact = *line.contact;
+  for (const ConversationLine& line : *lines) {
+    const Contact& contact = line.contact;
     if (json_) {
       json.BeginObject().Key("account_id").String(contact.account.ToHex());
       json.Key("name").String(NameOf(contact.account));
@@ -86,8 +90,8 @@ Run::Result Run::Conversations() {
   }
   if (json_) {
     Print(std::move(json.EndArray().EndObject()));
-  } else if (lines.empty()) {
-    std::fprintf(stderr, "There are no conversations yet.\n");
+  } else if (lines->empty()) {
+    std::fprintf(err_, "There are no conversations yet.\n");
   }
   return std::nullopt;
 }
@@ -163,9 +167,11 @@ Run::Result Run::Export() {
   const auto messages =
       store_->Messages(*with, std::numeric_limits<int>::max());
   if (!messages.ok()) return StorageFailure(messages.status(), folder_);
+  const std::string file_path = console_.AbsolutePath(path);
   // Only for its owner, and never over something that is there.
-  const int fd = open(
-      path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+  const int fd =
+      open(file_path.c_str(),
+           O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd < 0) {
     return Failure{ExitCode::kNotFound,
                    absl::StrCat("The file ", path,
@@ -193,7 +199,7 @@ Run::Result Run::Export() {
     std::fclose(file);
   }
   if (!written) {
-    unlink(path.c_str());
+    unlink(file_path.c_str());
     return Failure{ExitCode::kStorage,
                    absl::StrCat("The file ", path,
                                 " could not be written to its end, perhaps "

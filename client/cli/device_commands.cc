@@ -41,7 +41,7 @@ Run::Result Run::ExchangeUntil(absl::FunctionRef<bool()> done) {
     }
     quiet_ = true;
     const absl::Time next = environment_.clock.Now() + kExchangeInterval;
-    environment_.loop.RunUntil([] { return false; }, kExchangeInterval);
+    waiter_.RunUntil([] { return false; }, kExchangeInterval);
     if (environment_.clock.Now() < next) {
       return Failure{ExitCode::kFailure, "Stopped; nothing was linked."};
     }
@@ -73,7 +73,7 @@ Run::Result Run::AccountLink() {
     Print(std::move(json.BeginObject().Key("code").String(code).EndObject()));
   } else {
     Print(absl::StrCat("Code: ", code));
-    std::fprintf(stderr,
+    std::fprintf(err_,
                  "On the account's first device: session device link %s\n",
                  code.c_str());
   }
@@ -88,7 +88,7 @@ Run::Result Run::AccountLink() {
             json.BeginObject().Key("digits").String(shown).EndObject()));
       } else {
         Print(absl::StrCat("Digits: ", shown));
-        std::fprintf(stderr, "Type them into the other device.\n");
+        std::fprintf(err_, "Type them into the other device.\n");
       }
     }
     return messenger_->became_linked();
@@ -157,7 +157,7 @@ Run::Result Run::DeviceLink() {
   // What the other side checks before it shows its digits.
   if (Result failure = FlushOutbox(&flushed)) return failure;
   Note("the new device has answered and shows six digits");
-  absl::StatusOr<std::string> digits = ReadInputLine(
+  absl::StatusOr<std::string> digits = console_.ReadLine(
       "Type the six digits that the new device shows, and nothing that "
       "somebody tells you: ");
   const absl::Status linked =

@@ -40,11 +40,16 @@ usage: session [options] COMMAND
   react N EMOJI, unreact N               one reaction of each to a message
   unsend N                               take a text of yours back on both sides
   delete N                               delete a message here alone
+  chat WHO                               talk: what comes appears above the
+                                         line you type; /help lists more there
   receive                                fetch and print new messages
   watch                                  stay, and print messages as they
                                          arrive: a storage node of each mailbox
                                          holds a request until one comes, and
                                          all are read in full every minute
+  events                                 like `watch`, for programs: one JSON
+                                         object per line for each message,
+                                         change, and text of yours that was sent
   history [WHO] [--limit N]              what was said, and the state of each
                                          message of yours
   conversations                          all of them, with the last message
@@ -69,6 +74,17 @@ usage: session [options] COMMAND
                                          until you verify again
   unverify WHO
   path                                   show relays that are in use now
+  daemon [--lock-after MINUTES]          stay, keep the account open, and do the
+                                         work of all other commands, at once;
+                                         for bots and front ends: a gRPC service
+                                         at DIR/daemon.sock. With a PIN it locks
+                                         itself after 5 minutes without a
+                                         command (0: never)
+  daemon status, daemon stop
+  completion bash|zsh                    a script for your shell:
+                                         source <(session completion bash)
+  lock, unlock                           make the daemon forget all keys and
+                                         messages; open it again with the PIN
 
 options
   --data-dir DIR      where everything is kept, encrypted
@@ -107,8 +123,8 @@ PINs the program makes you wait: 5 seconds, twice as long each time, at most an
 hour.
 
 exit status: 0 done, 1 failure, 2 wrong usage or input, 3 PIN wrong, missing
-or to be waited for, or the device secret is not there, 4 not found, 5 network
-out of reach (a text stays queued), 6 disk or database
+or to be waited for, the device secret is not there, or the daemon is locked,
+4 not found, 5 network out of reach (a text stays queued), 6 disk or database
 )";
 
 }  // namespace messenger::client

@@ -70,7 +70,20 @@ Run::Result Run::ContactCommand() {
   if (json_) {
     Print(std::move(json.EndArray().EndObject()));
   } else if (!any) {
-    std::fprintf(stderr, "There are no contacts yet.\n");
+    std::fprintf(err_, "There are no contacts yet.\n");
+  }
+  return std::nullopt;
+}
+
+// One in each line, as a person can type it to say whom they mean.
+Run::Result Run::ContactNames() {
+  if (Result failure = NeedAccount()) return failure;
+  const absl::StatusOr<std::vector<Contact>> contacts = store_->Contacts();
+  if (!contacts.ok()) return StorageFailure(contacts.status(), folder_);
+  for (const Contact& contact : *contacts) {
+    if (contact.standing != Standing::kContact) continue;
+    Print(contact.name.empty() ? contact.account.ToHex()
+                               : SafeForTerminal(contact.name, false));
   }
   return std::nullopt;
 }
@@ -112,9 +125,9 @@ Run::Result Run::RequestsCommand() {
   if (json_) {
     Print(std::move(json.EndArray().EndObject()));
   } else if (requests->empty()) {
-    std::fprintf(stderr, "No requests wait.\n");
+    std::fprintf(err_, "No requests wait.\n");
   } else {
-    std::fprintf(stderr,
+    std::fprintf(err_,
                  "Whoever wrote this learns nothing until you `session accept` "
                  "it. A name proves nothing: compare safety numbers.\n");
   }
@@ -184,7 +197,7 @@ Run::Result Run::NoteDevices(const std::vector<AccountId>& accounts) {
     const absl::StatusOr<std::optional<Contact>> contact =
         store_->FindContact(account);
     const bool verified = contact.ok() && *contact && (*contact)->verified;
-    std::fprintf(stderr,
+    std::fprintf(err_,
                  verified
                      ? "%s, whom you have verified, has changed devices: "
                        "what you send them waits. Ask them by another way, "
@@ -205,7 +218,7 @@ void Run::NoteRequests(int requests) {
     Print(std::move(json.EndObject()));
     return;
   }
-  std::fprintf(stderr,
+  std::fprintf(err_,
                requests == 1
                    ? "%d request of somebody who is no contact waits: session "
                      "requests\n"

@@ -1,9 +1,11 @@
 // The commands that show messages.
 
+#include <algorithm>
 #include <cstdio>
 #include <deque>
 #include <set>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -17,8 +19,8 @@ namespace {
 
 // How often `watch` looks whether a text in the outbox is due.
 constexpr absl::Duration kWatchInterval = absl::Seconds(2);
-// How often `watch` fetches the directory while all is well.
-constexpr absl::Duration kDirectoryInterval = absl::Minutes(1);
+// One wait of a command that waits for ever.
+constexpr absl::Duration kLongWait = absl::Hours(1);
 // Of a message that is only referred to.
 constexpr size_t kQuotedCharacters = 40;
 
@@ -183,7 +185,7 @@ void Run::NoteMissing(const ReceiveReport& report) {
     const std::string id = missing.account.ToHex();
     now[id] = missing.count;
     if (told_missing_[id] == missing.count || json_) continue;
-    std::fprintf(stderr,
+    std::fprintf(err_,
                  "%d message(s) of %s have not arrived, though later ones "
                  "have; they were asked for again.\n",
                  missing.count, NameOf(missing.account).c_str());
@@ -192,14 +194,15 @@ void Run::NoteMissing(const ReceiveReport& report) {
 }
 
 void Run::Ring(const Message& message) {
-  if (isatty(STDOUT_FILENO) == 0) return;
+  if (!console_.at_terminal()) return;
   const auto contact = store_->FindContact(message.conversation);
   if (!contact.ok() || !*contact || (*contact)->muted) return;
-  std::fputc('\a', stdout);
-  std::fflush(stdout);
+  std::fputc('\a', out_);
+  std::fflush(out_);
 }
 
 Run::Result Run::ReceiveOnce(ReceiveReport* report) {
+  if (shared_ != nullptr) return ReceiveShared(report);
   absl::StatusOr<ReceiveReport> received = Await<ReceiveReport>(
       [&](auto done) { messenger_->Receive(std::move(done)); });
   if (absl::IsDeadlineExceeded(received.status())) {
@@ -212,15 +215,60 @@ Run::Result Run::ReceiveOnce(ReceiveReport* report) {
   return std::nullopt;
 }
 
+// The daemon reads all the time; what nobody was shown comes with a reading
+// that begins now.
+Run::Result Run::ReceiveShared(ReceiveReport* report) {
+  News::Follower follower(shared_->news);
+  std::optional<uint64_t> wanted;
+  std::vector<MessageChange> changes;
+  const bool read = waiter_.RunUntil(
+      [&] {
+        if (!wanted && shared_->watch != nullptr) {
+          wanted = shared_->watch->ReadNow();
+        }
+        while (!follower.items.empty()) {
+          const News::Item item = std::move(follower.items.front());
+          follower.items.pop_front();
+          const ReceiveReport& received = item.report.received;
+          changes.insert(changes.end(), received.changes.begin(),
+                         received.changes.end());
+          told_change_ = item.last_change;
+          if (!wanted || item.report.reading < *wanted) continue;
+          *report = received;
+          return true;
+        }
+        return false;
+      },
+      kCommandLimit);
+  if (!read) {
+    return Failure{ExitCode::kNetwork,
+                   "Stopped before the mailboxes were read; messages wait "
+                   "there."};
+  }
+  report->changes = std::move(changes);
+  return std::nullopt;
+}
+
 // After they were printed: whoever is killed in between sees them twice, which
 // is better than never.
 Run::Result Run::ConfirmShown(const ReceiveReport& report) {
-  if (std::ferror(stdout) != 0) {
+  if (!console_.Flushed()) {
     return Failure{ExitCode::kFailure,
                    "Standard output takes nothing any more; the messages come "
                    "again."};
   }
-  const absl::Status confirmed = messenger_->ConfirmShown(report.messages);
+  std::vector<Message> messages = report.messages;
+  if (shared_ != nullptr) {
+    shared_->news.ConfirmChanges(told_change_);
+    // Another command may have shown them, and more, meanwhile.
+    messages.erase(std::remove_if(messages.begin(), messages.end(),
+                                  [this](const Message& message) {
+                                    return message.row <= shared_->shown_row;
+                                  }),
+                   messages.end());
+    if (!messages.empty()) shared_->shown_row = messages.back().row;
+  }
+  const absl::Status confirmed = messenger_->ConfirmShown(messages);
   if (!confirmed.ok()) return StorageFailure(confirmed, folder_);
   return std::nullopt;
 }
@@ -262,10 +310,10 @@ Run::Result Run::Receive() {
     for (const Message& message : report.messages) PrintMessage(message);
     PrintChanges(report);
     if (report.messages.empty() && report.changes.empty() && report.complete) {
-      std::fprintf(stderr, "Nothing new.\n");
+      std::fprintf(err_, "Nothing new.\n");
     }
     if (report.unreadable > 0) {
-      std::fprintf(stderr,
+      std::fprintf(err_,
                    "%d message(s) could not be opened: they were damaged, or "
                    "meant for keys that this device does not have.\n",
                    report.unreadable);
@@ -307,16 +355,145 @@ void Run::PrintNew(const ReceiveReport& report, int64_t* printed_row) {
 Run::Result Run::Watch() {
   if (Result failure = NeedNetwork()) return failure;
   Note("waiting for messages; Ctrl-C ends");
+  int64_t printed_row = 0;
+  std::set<std::string> told;
+  const auto tell = [&](const ReceiveReport& received) -> Result {
+    PrintNew(received, &printed_row);
+    if (received.new_requests > 0) NoteRequests(received.requests);
+    if (Result failure = NoteDevices(NewsOf(received, &told))) return failure;
+    NoteMissing(received);
+    return ConfirmShown(received);
+  };
+  if (shared_ == nullptr) {
+    return KeepUp(
+        [&](const MailWatch::Report& report) { return tell(report.received); });
+  }
+  return Follow([&](const News::Item& item) -> Result {
+    return item.tried_row == 0 ? tell(item.report.received) : std::nullopt;
+  });
+}
+
+Run::Result Run::Events() {
+  if (Result failure = NeedNetwork()) return failure;
+  int64_t printed_row = 0;
+  std::set<std::string> told;
+  const auto tell = [&](const ReceiveReport& received) -> Result {
+    PrintEvents(received, &printed_row);
+    const std::vector<AccountId> news = NewsOf(received, &told);
+    for (const AccountId& account : news) {
+      JsonWriter json;
+      json.BeginObject().Key("event").String("devices_changed");
+      json.Key("account_id").String(account.ToHex());
+      Print(std::move(json.EndObject()));
+    }
+    const absl::Status confirmed = messenger_->ConfirmDevices(news);
+    if (!confirmed.ok()) return StorageFailure(confirmed, folder_);
+    return ConfirmShown(received);
+  };
+  if (shared_ == nullptr) {
+    on_tried_ = [this](int64_t row) { PrintTried(row); };
+    return KeepUp(
+        [&](const MailWatch::Report& report) { return tell(report.received); });
+  }
+  return Follow([&](const News::Item& item) -> Result {
+    if (item.tried_row == 0) return tell(item.report.received);
+    PrintTried(item.tried_row);
+    return std::nullopt;
+  });
+}
+
+void Run::PrintEvents(const ReceiveReport& report, int64_t* printed_row) {
+  for (const Message& message : report.messages) {
+    if (message.row <= *printed_row) continue;
+    *printed_row = message.row;
+    JsonWriter json;
+    json.BeginObject().Key("event").String("message").Key("message");
+    WriteMessage(json, message);
+    Print(std::move(json.EndObject()));
+  }
+  for (const MessageChange& change : report.changes) {
+    const auto message = store_->FindMessage(change.row);
+    if (!message.ok() || !*message) continue;
+    JsonWriter json;
+    json.BeginObject().Key("event").String("change");
+    json.Key("change").String(ChangeName(change.kind)).Key("message");
+    WriteMessage(json, **message);
+    Print(std::move(json.EndObject()));
+  }
+  if (report.new_requests > 0) {
+    JsonWriter json;
+    json.BeginObject().Key("event").String("requests");
+    Print(std::move(json.Key("requests").Int(report.requests).EndObject()));
+  }
+}
+
+void Run::PrintTried(int64_t row) {
+  const auto message = store_->FindMessage(row);
+  if (!message.ok() || !*message) return;
+  JsonWriter json;
+  json.BeginObject().Key("event").String("state").Key("message");
+  WriteMessage(json, **message);
+  Print(std::move(json.EndObject()));
+}
+
+// Once a run: a verified contact's stays until it is verified again.
+std::vector<crypto::AccountId> Run::NewsOf(const ReceiveReport& report,
+                                           std::set<std::string>* told) {
+  std::vector<AccountId> news;
+  for (const AccountId& account : report.changed_devices) {
+    if (told->insert(account.ToHex()).second) news.push_back(account);
+  }
+  return news;
+}
+
+Run::Result Run::Follow(const std::function<Result(const News::Item&)>& tell) {
+  News::Follower follower(shared_->news);
+  if (shared_->watch != nullptr) shared_->watch->ReadNow();
+  while (true) {
+    const absl::Time next = environment_.clock.Now() + kLongWait;
+    waiter_.RunUntil([&] { return !follower.items.empty(); }, kLongWait);
+    if (follower.lost) {
+      return Failure{ExitCode::kFailure,
+                     "More has happened than was read from here in time; the "
+                     "history has all of it."};
+    }
+    if (follower.items.empty() && environment_.clock.Now() < next) {
+      return std::nullopt;
+    }
+    while (!follower.items.empty()) {
+      const News::Item item = std::move(follower.items.front());
+      follower.items.pop_front();
+      told_change_ = item.last_change;
+      if (Result failure = tell(item)) return failure;
+    }
+  }
+}
+
+Run::Result Run::KeepSharedUp() {
+  Result failure = NeedNetwork();
+  if (failure && failure->code != ExitCode::kNetwork) return failure;
+  if (failure) Note(failure->sentence);
+  return KeepUp([this](const MailWatch::Report& report) -> Result {
+    if (report.full) shared_->up_to_date = report.received.complete;
+    shared_->news.Tell(report);
+    return std::nullopt;
+  });
+}
+
+Run::Result Run::KeepUp(
+    const std::function<Result(const MailWatch::Report&)>& tell) {
   std::deque<absl::StatusOr<MailWatch::Report>> reports;
   MailWatch watch(*messenger_, connection_->mail(), environment_.loop,
                   environment_.clock,
                   [&reports](absl::StatusOr<MailWatch::Report> report) {
                     reports.push_back(std::move(report));
                   });
+  absl::Cleanup forget_watch = [this] {
+    if (shared_ != nullptr) shared_->watch = nullptr;
+  };
+  if (shared_ != nullptr) shared_->watch = &watch;
   watch.Start();
   bool was_complete = false;
-  int64_t printed_row = 0;
-  std::set<std::string> told;  // whose changed devices
   absl::Time next_directory = environment_.clock.Now() + kDirectoryInterval;
   while (true) {
     bool back = false;
@@ -326,16 +503,7 @@ Run::Result Run::Watch() {
       reports.pop_front();
       if (!report.ok()) return StorageFailure(report.status(), folder_);
       const ReceiveReport& received = report->received;
-      PrintNew(received, &printed_row);
-      if (received.new_requests > 0) NoteRequests(received.requests);
-      // Once a run: a verified contact's stays until it is verified again.
-      std::vector<AccountId> news;
-      for (const AccountId& account : received.changed_devices) {
-        if (told.insert(account.ToHex()).second) news.push_back(account);
-      }
-      if (Result failure = NoteDevices(news)) return failure;
-      NoteMissing(received);
-      if (Result failure = ConfirmShown(received)) return failure;
+      if (Result failure = tell(*report)) return failure;
       if (!report->full) continue;
       back = back || (received.complete && !was_complete);
       if (received.complete != was_complete && quiet_) {
@@ -350,13 +518,20 @@ Run::Result Run::Watch() {
     FlushReport flushed;
     Result failure = FlushOutbox(&flushed, /*force=*/back);
     if (stopped_) return std::nullopt;
-    if (failure) return failure;
+    if (failure && failure->code != ExitCode::kNetwork) return failure;
     const absl::Status saved = connection_->Save();
     if (!saved.ok()) return StorageFailure(saved, folder_);
     // Ends with a report, with the interval, or stopped by a signal.
     const absl::Time next = environment_.clock.Now() + kWatchInterval;
-    environment_.loop.RunUntil([&] { return !reports.empty(); },
-                               kWatchInterval);
+    const auto flush_wanted = [this] {
+      return shared_ != nullptr && shared_->flush_wanted;
+    };
+    waiter_.RunUntil([&] { return !reports.empty() || flush_wanted(); },
+                     kWatchInterval);
+    if (flush_wanted()) {
+      shared_->flush_wanted = false;
+      continue;
+    }
     if (reports.empty() && environment_.clock.Now() < next) {
       return std::nullopt;
     }
@@ -364,7 +539,11 @@ Run::Result Run::Watch() {
     if ((quiet_ && !was_complete) ||
         environment_.clock.Now() >= next_directory) {
       next_directory = environment_.clock.Now() + kDirectoryInterval;
-      if (!connection_->Connect().ok()) was_complete = false;
+      if (connection_->Connect(waiter_).ok()) {
+        if (shared_ != nullptr) shared_->connected = environment_.clock.Now();
+      } else {
+        was_complete = false;
+      }
     }
     failure = Publish();
     if (stopped_) return std::nullopt;
@@ -451,7 +630,7 @@ Run::Result Run::Path() {
     return std::nullopt;
   }
   for (const NamedRoute& route : retrieved->routes) Print(RouteText(route));
-  std::fprintf(stderr,
+  std::fprintf(err_,
                "Each line is one request: %s, and last the storage node. The "
                "next request takes other relays.\n",
                proxy ? "the proxy" : "the guard, two relays");

@@ -6,6 +6,7 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
@@ -21,6 +22,7 @@
 #include "absl/strings/strip.h"
 #include "client/cli/pin_source.h"
 #include "client/cli/terminal_text.h"
+#include "client/daemon/local_socket.h"
 #include "client/remote/write_refusal.h"
 #include "crypto/base/status_macros.h"
 #include "routing/path/path_selector.h"
@@ -36,7 +38,6 @@ using ::messenger::routing::RoutingMode;
 constexpr size_t kShownIdDigits = 12;
 // With which somebody who is known can be named.
 constexpr size_t kFewestIdDigits = 8;
-constexpr absl::Duration kLockPatience = absl::Seconds(5);
 constexpr absl::Duration kLockPollInterval = absl::Milliseconds(50);
 
 // "127.0.0.1:4711" from what getsockname() or getpeername() gives; nothing for
@@ -70,6 +71,11 @@ std::optional<std::string> SocketAddress(int fd, Lookup lookup) {
   return absl::StrCat(text, ":", port);
 }
 
+RoutingMode RoutingModeOf(const Arguments& arguments) {
+  return arguments.option("routing") == "proxy" ? RoutingMode::kProxy
+                                                : RoutingMode::kOnion;
+}
+
 // Tests only: the connections this process has, "127.0.0.1:4711>127.0.0.1:80",
 // so that a test can look for its addresses where they must not be.
 void RecordConnections(routing::Recorder& recorder) {
@@ -84,6 +90,25 @@ void RecordConnections(routing::Recorder& recorder) {
 }
 
 }  // namespace
+
+std::optional<Failure> FolderOf(const Arguments& arguments,
+                                std::string* folder) {
+  *folder = arguments.option("data-dir");
+  if (folder->empty()) {
+    const char* variable = getenv("SESSION_DATA_DIR");
+    if (variable != nullptr) *folder = variable;
+  }
+  if (folder->empty()) {
+    const char* home = getenv("HOME");
+    if (home == nullptr || home[0] == '\0') {
+      return Failure{ExitCode::kUsage,
+                     "There is no home folder: say where to keep the data with "
+                     "--data-dir."};
+    }
+    *folder = absl::StrCat(home, "/.local/share/session");
+  }
+  return std::nullopt;
+}
 
 std::string RouteText(const NamedRoute& route) {
   return absl::StrCat("you > ", absl::StrJoin(route, " > "));
@@ -118,25 +143,37 @@ class Run::NoMail final : public MailService {
   }
 };
 
-Run::Result Run::ChooseFolder() {
-  folder_ = arguments_.option("data-dir");
-  if (folder_.empty()) {
-    const char* variable = getenv("SESSION_DATA_DIR");
-    if (variable != nullptr) folder_ = variable;
+Run::Run(Arguments arguments, const Place& place)
+    : arguments_(std::move(arguments)),
+      environment_(place.environment),
+      console_(place.console),
+      waiter_(place.waiter),
+      shared_(place.shared),
+      daemon_may_do_it_(place.daemon_may_do_it),
+      lock_patience_(place.lock_patience),
+      out_(place.console.out()),
+      err_(place.console.err()),
+      json_(arguments_.has("json")) {
+  if (shared_ == nullptr) return;
+  folder_ = shared_->folder;
+  store_ = shared_->store;
+  connection_ = shared_->connection;
+  messenger_ = shared_->messenger;
+  on_tried_ = [this](int64_t row) { shared_->news.TellTried(row); };
+}
+
+Run::~Run() {
+  messenger_.reset();
+  connection_.reset();
+  store_.reset();
+  if (lock_ >= 0) close(lock_);
+  for (std::optional<std::string>* pin : {&pin_, &given_pin_}) {
+    if (*pin) crypto::SecureWipe(**pin);
   }
-  if (folder_.empty()) {
-    const char* home = getenv("HOME");
-    if (home == nullptr || home[0] == '\0') {
-      return Failure{ExitCode::kUsage,
-                     "There is no home folder: say where to keep the data with "
-                     "--data-dir."};
-    }
-    folder_ = absl::StrCat(home, "/.local/share/session");
-  }
-  return std::nullopt;
 }
 
 Run::Result Run::LockFolder() {
+  if (lock_ >= 0) return std::nullopt;
   const std::string path = absl::StrCat(folder_, "/lock");
   lock_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (lock_ < 0) {
@@ -146,17 +183,32 @@ Run::Result Run::LockFolder() {
                      " cannot be written to: ", strerror(errno), ".")};
   }
   bool locked = false;
-  environment_.loop.RunUntil(
+  waiter_.RunUntil(
       [&] {
         locked = flock(lock_, LOCK_EX | LOCK_NB) == 0;
         if (!locked) {
+          // It had the lock before it began to listen.
+          const absl::StatusOr<int> daemon = ConnectToLocalSocket(folder_);
+          if (daemon.ok()) {
+            close(*daemon);
+            daemon_answers_ = true;
+            return true;
+          }
           Note("waiting for another session program to finish");
           environment_.loop.RunAfter(kLockPollInterval, [] {});
         }
         return locked;
       },
-      kLockPatience);
+      lock_patience_);
   if (locked) return std::nullopt;
+  close(lock_);
+  lock_ = -1;
+  if (daemon_answers_) {
+    return Failure{ExitCode::kUsage,
+                   absl::StrCat("A daemon has ", folder_,
+                                " open; end it with `session daemon stop` and "
+                                "try again.")};
+  }
   return Failure{ExitCode::kStorage,
                  absl::StrCat("Another session program is using ", folder_,
                               "; end it (perhaps a `watch`) and try again.")};
@@ -233,7 +285,8 @@ Run::Result Run::OpenStore() {
     const absl::Status wait = CheckPinWait(folder_, environment_.clock);
     if (!wait.ok()) return PinFailure(wait, folder_);
     absl::StatusOr<std::string> read =
-        ReadPin(arguments_, "pin-fd", "SESSION_PIN_FILE", "PIN: ");
+        given_pin_ ? absl::StatusOr<std::string>(*given_pin_)
+                   : ReadPin(arguments_, "pin-fd", "SESSION_PIN_FILE", "PIN: ");
     if (!read.ok()) {
       return Failure{
           ExitCode::kPin,
@@ -260,6 +313,36 @@ Run::Result Run::OpenStore() {
   }
   if (!store.ok()) return StorageFailure(store.status(), folder_);
   store_ = *std::move(store);
+  opened_with_pin_ = pin_.has_value();
+  return std::nullopt;
+}
+
+Run::Result Run::OpenShared(std::optional<absl::string_view> pin,
+                            SharedAccount* shared) {
+  if (Result failure = FolderOf(arguments_, &folder_)) return failure;
+  if (pin) given_pin_ = std::string(*pin);
+  quiet_ = true;
+  absl::Cleanup forget_pin = [this] {
+    for (std::optional<std::string>* each : {&pin_, &given_pin_}) {
+      if (*each) crypto::SecureWipe(**each);
+      each->reset();
+    }
+  };
+  if (Result failure = OpenStore()) return failure;
+  // Otherwise this holds a part of what the daemon is to forget.
+  absl::Cleanup hand_over = [this] {
+    messenger_.reset();
+    connection_.reset();
+    store_.reset();
+  };
+  if (Result failure = AdoptNetworkFile()) return failure;
+  if (Result failure = MakeConnection()) return failure;
+  if (Result failure = OpenMessenger()) return failure;
+  shared->folder = folder_;
+  shared->routing = RoutingModeOf(arguments_);
+  shared->store = store_;
+  shared->connection = connection_;
+  shared->messenger = messenger_;
   return std::nullopt;
 }
 
@@ -285,11 +368,10 @@ Run::Result Run::OpenMessenger() {
 Run::Result Run::AdoptNetworkFile() {
   std::string path = arguments_.option("network-file");
   if (path.empty()) {
-    const char* variable = getenv("SESSION_NETWORK_FILE");
-    if (variable != nullptr) path = variable;
+    path = console_.network_file();
   }
   if (path.empty()) return std::nullopt;
-  const absl::StatusOr<std::string> text = routing::ReadFile(path);
+  const absl::StatusOr<std::string> text = console_.ReadFile(path);
   if (!text.ok()) {
     return Failure{ExitCode::kNotFound,
                    absl::StrCat("The network file ", path, " cannot be read.")};
@@ -309,11 +391,8 @@ Run::Result Run::AdoptNetworkFile() {
   return std::nullopt;
 }
 
-Run::Result Run::Connect() {
-  if (Result failure = AdoptNetworkFile()) return failure;
-  const std::string routing = arguments_.option("routing");
-  const RoutingMode mode =
-      routing == "proxy" ? RoutingMode::kProxy : RoutingMode::kOnion;
+Run::Result Run::MakeConnection() {
+  const RoutingMode mode = RoutingModeOf(arguments_);
   if (mode == RoutingMode::kProxy) {
     Note(
         "proxy routing: one relay sees your address and the storage node you "
@@ -338,19 +417,42 @@ Run::Result Run::Connect() {
   }
   if (!connection.ok()) return StorageFailure(connection.status(), folder_);
   connection_ = *std::move(connection);
-  messenger_.reset();  // Made again, with mail.
-  if (Result failure = OpenMessenger()) return failure;
-  const absl::Status connected = connection_->Connect();
+  return std::nullopt;
+}
+
+Run::Result Run::Connect() {
+  if (Result failure = AdoptNetworkFile()) return failure;
+  if (shared_ == nullptr) {
+    if (Result failure = MakeConnection()) return failure;
+    messenger_.reset();  // Made again, with mail.
+    if (Result failure = OpenMessenger()) return failure;
+  } else {
+    if (arguments_.has("routing") &&
+        RoutingModeOf(arguments_) != shared_->routing) {
+      return Failure{ExitCode::kUsage,
+                     "The daemon was started with another --routing; end it "
+                     "with `session daemon stop` and start it with this one."};
+    }
+    const absl::Time now = environment_.clock.Now();
+    if (shared_->connected <= now &&
+        now < shared_->connected + kDirectoryInterval) {
+      return std::nullopt;
+    }
+  }
+  const absl::Status connected = connection_->Connect(waiter_);
   if (recorder_ != nullptr) RecordConnections(*recorder_);
   if (!connected.ok()) {
     return Failure{ExitCode::kNetwork,
                    absl::StrCat("The network cannot be reached: ",
                                 connected.message(), ".")};
   }
+  if (shared_ != nullptr) shared_->connected = environment_.clock.Now();
   return std::nullopt;
 }
 
 Run::Result Run::Publish() {
+  // One that goes on for another command, too, may be all that is needed.
+  waiter_.RunUntil([this] { return !messenger_->publishing(); }, kCommandLimit);
   const bool before = messenger_->published();
   if (before && !messenger_->renewal_due()) return std::nullopt;
   const absl::Status published = Await<Delivery>([&](auto done) {
@@ -483,7 +585,7 @@ ExitCode Run::Execute() {
     failure =
         Failure{ExitCode::kUsage, "The option --routing is onion or proxy."};
   }
-  if (!failure) failure = ChooseFolder();
+  if (!failure && shared_ == nullptr) failure = FolderOf(arguments_, &folder_);
   if (!failure) {
     const std::string command = arguments_.word(0);
     if (command == "account") {
@@ -494,6 +596,8 @@ ExitCode Run::Execute() {
       failure = Name();
     } else if (command == "contact") {
       failure = ContactCommand();
+    } else if (command == kContactNamesCommand) {
+      failure = ContactNames();
     } else if (command == "requests") {
       failure = RequestsCommand();
     } else if (command == "accept" || command == "decline" ||
@@ -529,6 +633,8 @@ ExitCode Run::Execute() {
       failure = Receive();
     } else if (command == "watch") {
       failure = Watch();
+    } else if (command == "events") {
+      failure = Events();
     } else if (command == "history") {
       failure = History();
     } else if (command == "search") {
@@ -554,8 +660,8 @@ ExitCode Run::Execute() {
     if (!saved.ok() && !failure) failure = StorageFailure(saved, folder_);
   }
   if (!failure) return ExitCode::kOk;
-  std::fprintf(stderr, "%s\n",
-               SafeForTerminal(failure->sentence, false).c_str());
+  if (daemon_answers_ && daemon_may_do_it_) return failure->code;
+  std::fprintf(err_, "%s\n", SafeForTerminal(failure->sentence, false).c_str());
   return failure->code;
 }
 

@@ -5,13 +5,13 @@
 #ifndef CLIENT_CLI_RUN_H_
 #define CLIENT_CLI_RUN_H_
 
-#include <unistd.h>
-
 #include <cstdint>
 #include <cstdio>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,7 +26,12 @@
 #include "client/cli/failure.h"
 #include "client/cli/json.h"
 #include "client/cli/session_command.h"
+#include "client/cli/shared_account.h"
+#include "client/daemon/console.h"
+#include "client/daemon/proto/local.pb.h"
+#include "client/daemon/waiter.h"
 #include "client/messenger/mail_service.h"
+#include "client/messenger/mail_watch.h"
 #include "client/messenger/messenger.h"
 #include "client/store/client_store.h"
 #include "client/store/device_secret.h"
@@ -40,38 +45,85 @@ namespace messenger::client {
 // How long a command waits for the network at most.
 inline constexpr absl::Duration kCommandLimit = absl::Minutes(3);
 
+// How often the directory is fetched while somebody is there.
+inline constexpr absl::Duration kDirectoryInterval = absl::Minutes(1);
+
+// For the completion of shells.
+inline constexpr char kContactNamesCommand[] = "contact-names";
+
 // "you > guard > ..."
 std::string RouteText(const NamedRoute& route);
 
-// One run of the program.
+// Where the data is. For the person, if that cannot be said.
+std::optional<Failure> FolderOf(const Arguments& arguments,
+                                std::string* folder);
+
+// One command, in a process of its own or in a daemon.
 class Run {
  public:
-  Run(Arguments arguments, const SessionEnvironment& environment)
-      : arguments_(std::move(arguments)),
-        environment_(environment),
-        json_(arguments_.has("json")) {}
+  using Result = std::optional<Failure>;
 
-  ~Run() {
-    messenger_.reset();
-    connection_.reset();
-    store_.reset();
-    if (lock_ >= 0) close(lock_);
-    if (pin_) crypto::SecureWipe(*pin_);
-  }
+  // What a run needs; all of it outlives the run.
+  struct Place {
+    const SessionEnvironment& environment;
+    Console& console;
+    Waiter& waiter;
+    // Of the daemon; null: the run opens the account by itself.
+    SharedAccount* shared = nullptr;
+    // Nothing is said where a daemon turns out to have the account: it is asked
+    // then.
+    bool daemon_may_do_it = false;
+    // How long to wait for another program that has the folder.
+    absl::Duration lock_patience = absl::Seconds(5);
+  };
+
+  Run(Arguments arguments, const Place& place);
+  ~Run();
 
   ExitCode Execute();
+  // The folder could not be locked because a daemon has begun to answer;
+  // nothing was done or said.
+  bool daemon_answers() const { return daemon_answers_; }
+
+  // ----------------------------------------------- for the daemon itself --
+  // Opens the account, without traffic, and hands it over. A PIN that is given
+  // is not asked for.
+  Result OpenShared(std::optional<absl::string_view> pin,
+                    SharedAccount* shared);
+  // Holds the folder's lock from the beginning: inherited with the process.
+  void InheritLock(int lock) { lock_ = lock; }
+  int lock() const { return lock_; }
+  bool opened_with_pin() const { return opened_with_pin_; }
+  // Keeps the shared account up to date until the waits end.
+  Result KeepSharedUp();
+
+  // ------------------------------------------- the calls of local.proto --
+  Result ApiStatus(local::v1::StatusReply& reply);
+  Result ApiConversations(local::v1::ListConversationsReply& reply);
+  Result ApiMessages(const local::v1::ListMessagesRequest& request,
+                     local::v1::ListMessagesReply& reply);
+  Result ApiSend(const local::v1::SendRequest& request,
+                 local::v1::SendReply& reply);
+  Result ApiReact(const local::v1::ReactRequest& request,
+                  local::v1::DoneReply& reply);
+  Result ApiEdit(const local::v1::EditRequest& request,
+                 local::v1::DoneReply& reply);
+  Result ApiUnsend(const local::v1::UnsendRequest& request,
+                   local::v1::DoneReply& reply);
+  Result ApiConfirmShown(const local::v1::ConfirmShownRequest& request);
+  // `write` is false once nobody listens.
+  Result ApiEvents(const std::function<bool(const local::v1::Event&)>& write);
 
  private:
   using AccountId = crypto::AccountId;
-  using Result = std::optional<Failure>;
 
   // ------------------------------------------------------------- opening --
-  Result ChooseFolder();
   Result LockFolder();
   Result ChooseDeviceSecret();
   Result ReadPinPolicy(PinPolicy* policy);
   Result OpenStore();
   Result OpenMessenger();
+  Result MakeConnection();
   Result Connect();
   Result AdoptNetworkFile();
   Result NeedAccount() {
@@ -98,11 +150,13 @@ class Run {
   Result AccountPinStatus();
   Result Name();
   Result ContactCommand();
+  Result ContactNames();
   Result RequestsCommand();
   Result Decide(const std::string& command);
   Result Send();
   Result Receive();
   Result Watch();
+  Result Events();
   Result History();
   Result Search();
   Result Reply();
@@ -150,6 +204,26 @@ class Run {
   // Says that requests wait; as JSON on a line of its own.
   void NoteRequests(int requests);
   Result ReceiveOnce(ReceiveReport* report);
+  Result ReceiveShared(ReceiveReport* report);
+  std::vector<AccountId> NewsOf(const ReceiveReport& report,
+                                std::set<std::string>* told);
+  // Keeps the account up to date until it is stopped, and tells of each report.
+  Result KeepUp(const std::function<Result(const MailWatch::Report&)>& tell);
+  // The same for a shared account, which is kept up already: follows its news.
+  Result Follow(const std::function<Result(const News::Item&)>& tell);
+  void PrintEvents(const ReceiveReport& report, int64_t* printed_row);
+  void PrintTried(int64_t row);
+  void FillMessage(const Message& message, local::v1::Message* filled);
+  // What a call of a typed method has put into the outbox goes out.
+  void ApiDeliver(bool only_queue);
+  Result ApiDone(const absl::Status& status, bool only_queue,
+                 local::v1::DoneReply& reply);
+  struct ConversationLine {
+    Contact contact;
+    std::optional<Message> last;
+  };
+  // In the order in which they are shown.
+  absl::StatusOr<std::vector<ConversationLine>> OrderedConversations();
   void WriteMessage(JsonWriter& json, const Message& message);
   void PrintMessage(const Message& message);
   std::string MessageLine(const Message& message);
@@ -171,8 +245,7 @@ class Run {
     start(
         [result](absl::StatusOr<T> outcome) { *result = std::move(outcome); });
     const absl::Time limit = environment_.clock.Now() + kCommandLimit;
-    environment_.loop.RunUntil([&] { return result->has_value(); },
-                               kCommandLimit);
+    waiter_.RunUntil([&] { return result->has_value(); }, kCommandLimit);
     if (*result) return **std::move(result);
     if (environment_.clock.Now() < limit) stopped_ = true;
     return absl::DeadlineExceededError(
@@ -185,21 +258,31 @@ class Run {
   void Note(absl::string_view words) {
     if (words == last_note_) return;
     last_note_ = std::string(words);
-    std::fprintf(stderr, "... %s\n", last_note_.c_str());
+    std::fprintf(err_, "... %s\n", last_note_.c_str());
   }
   void Print(absl::string_view text) {
-    std::fwrite(text.data(), 1, text.size(), stdout);
-    std::fputc('\n', stdout);
-    std::fflush(stdout);
+    std::fwrite(text.data(), 1, text.size(), out_);
+    std::fputc('\n', out_);
+    std::fflush(out_);
   }
   void Print(JsonWriter json) { Print(std::move(json).Take()); }
 
   Arguments arguments_;
   const SessionEnvironment& environment_;
+  Console& console_;
+  Waiter& waiter_;
+  SharedAccount* const shared_;
+  const bool daemon_may_do_it_;
+  const absl::Duration lock_patience_;
+  std::FILE* const out_;
+  std::FILE* const err_;
   bool json_;
   std::string folder_;
   int lock_ = -1;
   std::optional<std::string> pin_;  // that opened the keyslot; wiped at the end
+  std::optional<std::string> given_pin_;  // to open it with; wiped, too
+  bool opened_with_pin_ = false;
+  bool daemon_answers_ = false;
   // Where one would be; nothing without a home folder.
   std::optional<FileDeviceSecret> device_secret_;
   std::string last_note_;
@@ -207,13 +290,21 @@ class Run {
   bool quiet_ = false;    // the messenger's and the connection's progress
   bool stopped_ = false;  // by a signal
   std::unique_ptr<routing::FileRecorder> recorder_;
-  std::unique_ptr<ClientStore> store_;
-  std::unique_ptr<Connection> connection_;
-  std::unique_ptr<Messenger> messenger_;
+  std::shared_ptr<ClientStore> store_;
+  std::shared_ptr<Connection> connection_;
+  std::shared_ptr<Messenger> messenger_;
+  // An own text was tried; may be null.
+  std::function<void(int64_t row)> on_tried_;
+  uint64_t told_change_ = 0;  // number of the last one printed; shared only
   // Before a connection exists, a messenger has no mail.
   class NoMail;
   std::unique_ptr<MailService> no_mail_;
 };
+
+// A command line of a person: its arguments are looked at, then it is run.
+// `daemon_answers` is that of the run.
+ExitCode RunWords(const std::vector<std::string>& words,
+                  const Run::Place& place, bool* daemon_answers);
 
 }  // namespace messenger::client
 

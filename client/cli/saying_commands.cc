@@ -17,6 +17,7 @@
 namespace messenger::client {
 
 Run::Result Run::FlushOutbox(FlushReport* report, bool force) {
+  waiter_.RunUntil([this] { return !messenger_->flushing(); }, kCommandLimit);
   absl::StatusOr<FlushReport> flushed = Await<FlushReport>(
       [&](auto done) { messenger_->Flush(force, std::move(done)); });
   if (absl::IsDeadlineExceeded(flushed.status())) {
@@ -26,6 +27,11 @@ Run::Result Run::FlushOutbox(FlushReport* report, bool force) {
   }
   if (!flushed.ok()) return StorageFailure(flushed.status(), folder_);
   *report = *std::move(flushed);
+  if (on_tried_) {
+    for (const FlushedMessage& one : report->messages) {
+      on_tried_(one.message_row);
+    }
+  }
   return std::nullopt;
 }
 
@@ -33,7 +39,7 @@ Run::Result Run::ReadText(std::string* text) {
   *text = arguments_.word(2);
   if (arguments_.has("file")) {
     const std::string path = arguments_.option("file");
-    absl::StatusOr<std::string> file = routing::ReadFile(path);
+    absl::StatusOr<std::string> file = console_.ReadFile(path);
     if (!file.ok()) {
       return Failure{ExitCode::kNotFound,
                      absl::StrCat("The file ", path, " cannot be read.")};
@@ -41,7 +47,7 @@ Run::Result Run::ReadText(std::string* text) {
     *text = *std::move(file);
   } else if (arguments_.words().size() < 3 || *text == "-") {
     absl::StatusOr<std::string> input =
-        ReadStandardInput(kMaxTextBytes, "Type your message, then Ctrl-D:\n");
+        console_.ReadInput(kMaxTextBytes, "Type your message, then Ctrl-D:\n");
     if (!input.ok()) {
       return Failure{ExitCode::kUsage, Sentence(input.status())};
     }

@@ -33,9 +33,12 @@ struct SessionEnvironment {
   routing::EventLoop& loop;
 };
 
-// `words` is the command line without the program's name.
+// `words` is the command line without the program's name. Where `begin_anew` is
+// not empty afterwards, the process goes on as the same program with these
+// words and an empty memory (execve), unless it was told to end.
 ExitCode RunSessionCommand(const std::vector<std::string>& words,
-                           const SessionEnvironment& environment);
+                           const SessionEnvironment& environment,
+                           std::vector<std::string>* begin_anew);
 
 }  // namespace messenger::client
 

@@ -30,6 +30,15 @@ MailWatch::~MailWatch() {
 
 void MailWatch::Start() { ReadAllAfter(absl::ZeroDuration()); }
 
+uint64_t MailWatch::ReadNow() {
+  if (reading_) {
+    read_again_ = true;
+  } else if (!ended_) {
+    ReadAllAfter(absl::ZeroDuration());
+  }
+  return readings_ + 1;
+}
+
 void MailWatch::ReadAllAfter(absl::Duration pause) {
   executor_.Cancel(next_reading_);
   next_reading_ = executor_.RunAfter(pause, [this] { ReadAll(); });
@@ -38,6 +47,8 @@ void MailWatch::ReadAllAfter(absl::Duration pause) {
 void MailWatch::ReadAll() {
   if (reading_ || ended_) return;
   reading_ = true;
+  read_again_ = false;
+  ++readings_;
   messenger_.Receive([this, weak = std::weak_ptr<const bool>(alive_)](
                          absl::StatusOr<ReceiveReport> report) {
     if (!weak.expired()) OnRead(std::move(report));
@@ -47,10 +58,13 @@ void MailWatch::ReadAll() {
 void MailWatch::OnRead(absl::StatusOr<ReceiveReport> report) {
   reading_ = false;
   if (!report.ok()) return Fail(report.status());
-  ReadAllAfter(report->complete ? kFullReading : kNextTry);
+  ReadAllAfter(read_again_        ? absl::ZeroDuration()
+               : report->complete ? kFullReading
+                                  : kNextTry);
   WaitOnAll();
   if (ended_) return;
-  on_report_(Report{.full = true, .received = *std::move(report)});
+  on_report_(Report{
+      .full = true, .reading = readings_, .received = *std::move(report)});
 }
 
 void MailWatch::WaitOnAll() {

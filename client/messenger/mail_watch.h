@@ -10,6 +10,7 @@
 #define CLIENT_MESSENGER_MAIL_WATCH_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -32,6 +33,7 @@ class MailWatch final {
   // callback must not destroy it.
   struct Report {
     bool full = false;
+    uint64_t reading = 0;  // of a full one: its number
     ReceiveReport received;
   };
   using OnReport = std::function<void(absl::StatusOr<Report>)>;
@@ -58,6 +60,10 @@ class MailWatch final {
   // Reads all mailboxes, then waits. Reports never run inside.
   void Start();
 
+  // Reads all mailboxes as soon as it can; the number of that reading, which
+  // has not begun yet.
+  uint64_t ReadNow();
+
  private:
   struct Waiting {
     OwnMailbox mailbox;
@@ -83,6 +89,8 @@ class MailWatch final {
 
   std::map<std::string, Waiting> waiting_;  // by address
   bool reading_ = false;
+  bool read_again_ = false;  // once this reading is over
+  uint64_t readings_ = 0;    // that have begun
   bool ended_ = false;
   routing::TimerId next_reading_ = 0;
   std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);

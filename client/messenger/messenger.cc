@@ -911,6 +911,12 @@ absl::Status Messenger::ReportNew(ReceiveRun& run) {
                              : ConfirmShown(run.report.messages);
 }
 
+absl::StatusOr<std::vector<Message>> Messenger::NotShown() {
+  ReceiveRun run;
+  RETURN_IF_ERROR(ReadShownRow(run));
+  return env_.store.IncomingAfter(run.shown_row);
+}
+
 absl::Status Messenger::ConfirmShown(const std::vector<Message>& messages) {
   if (messages.empty()) return absl::OkStatus();
   const absl::Time now = env_.clock.Now();

@@ -245,6 +245,10 @@ class Messenger final {
   bool renewal_due() const;
   void Publish(MailDone<Delivery> done);
 
+  // Whether such a call is under way.
+  bool publishing() const { return publishing_; }
+  bool flushing() const { return flushing_; }
+
   // Tries everything in the outbox that is due, or all of it with `force`.
   void Flush(bool force, MailDone<FlushReport> done);
 
@@ -258,6 +262,8 @@ class Messenger final {
   absl::StatusOr<ReceiveReport> TakePushed(const OwnMailbox& mailbox,
                                            const Retrieved& retrieved);
 
+  // Incoming ones that every report brings until they are confirmed.
+  absl::StatusOr<std::vector<Message>> NotShown();
   // The messages of a report have been shown: no later one brings them.
   absl::Status ConfirmShown(const std::vector<Message>& messages);
 

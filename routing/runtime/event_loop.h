@@ -1,8 +1,9 @@
 // The executor of a real process: tasks run on the one thread that calls
 // RunUntilStopped() or RunUntil() (routing/runtime/SPEC.md, section 1).
 //
-// Run() and Stop() are thread-safe. Everything else is for the loop's own
-// thread. Tasks still queued when the loop is destroyed are dropped unrun.
+// Run(), Stop() and Stopped() are thread-safe. Everything else is for the
+// loop's own thread. Tasks still queued when the loop is destroyed are dropped
+// unrun.
 #ifndef ROUTING_RUNTIME_EVENT_LOOP_H_
 #define ROUTING_RUNTIME_EVENT_LOOP_H_
 
@@ -39,6 +40,9 @@ class EventLoop final : public Executor {
   // Makes the loop return after the task it is running. Stays stopped.
   void Stop();
 
+  // Whether Stop() was called. From any thread.
+  bool Stopped();
+
   // Runs tasks until `done` is true (looked at after every batch of tasks),
   // `limit` has passed or the loop is stopped; says whether `done` was true.
   bool RunUntil(absl::FunctionRef<bool()> done, absl::Duration limit);
@@ -46,7 +50,6 @@ class EventLoop final : public Executor {
  private:
   // Waits for work until `wake_at`, then runs what is due. False when stopped.
   bool RunBatch(absl::Time wake_at);
-  bool Stopped();
 
   const Clock& clock_;
 

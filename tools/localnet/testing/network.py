@@ -136,6 +136,39 @@ class Client:
                 if not m["outgoing"]]
 
 
+class Daemon:
+    """A running daemon of a client."""
+
+    def __init__(self, client, *options, environment=None, **more):
+        self.client = client
+        self.process = subprocess.Popen(
+            client.arguments("daemon", *options), stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE, env=environment or client.environment(),
+            **more)
+        self.limit = at_limit(self.process.kill)
+        self.heard = b""
+        while b"ready" not in self.heard:
+            line = self.process.stderr.readline()
+            if not line:
+                raise AssertionError(self.heard)
+            self.heard += line
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        if self.process.poll() is None:
+            self.process.terminate()
+        _, err = self.process.communicate(timeout=60)
+        self.limit.cancel()
+        if kind is None and self.process.returncode not in (0, -9):
+            raise AssertionError(err)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+
 class Network:
     """A running localnet. Takes itself down, and removes its folder."""
 
