@@ -13,7 +13,7 @@ struct Option {
   bool takes_value;
 };
 
-constexpr std::array<Option, 17> kOptions = {{
+constexpr std::array<Option, 21> kOptions = {{
     {"data-dir", true},
     {"network-file", true},
     {"routing", true},
@@ -28,6 +28,10 @@ constexpr std::array<Option, 17> kOptions = {{
     {"name", true},
     {"limit", true},
     {"phrase", false},
+    {"uses", true},
+    {"days", true},
+    {"qr", false},
+    {"no-qr", false},
     {"help", false},
     {"version", false},
     {"test-recorder-file", true},

@@ -220,6 +220,11 @@ Run::Result Run::Receive() {
     json.EndArray().Key("complete").Bool(report.complete);
     json.Key("unreadable").Int(report.unreadable);
     json.Key("requests").Int(report.requests);
+    json.Key("joined").BeginArray();
+    for (const AccountId& account : report.joined) {
+      json.String(account.ToHex());
+    }
+    json.EndArray();
     json.Key("devices_changed").BeginArray();
     for (const AccountId& account : report.changed_devices) {
       json.String(account.ToHex());
@@ -233,9 +238,11 @@ Run::Result Run::Receive() {
     }
     Print(std::move(json.EndArray().EndObject()));
   } else {
+    NoteJoined(report.joined);
     for (const Message& message : report.messages) PrintMessage(message);
     PrintChanges(report);
-    if (report.messages.empty() && report.changes.empty() && report.complete) {
+    if (report.messages.empty() && report.changes.empty() &&
+        report.joined.empty() && report.complete) {
       std::fprintf(stderr, "Nothing new.\n");
     }
     if (report.unreadable > 0) {
@@ -299,6 +306,7 @@ Run::Result Run::Watch() {
       reports.pop_front();
       if (!report.ok()) return StorageFailure(report.status(), folder_);
       const ReceiveReport& received = report->received;
+      NoteJoined(received.joined);
       PrintNew(received, &printed_row);
       if (received.new_requests > 0) NoteRequests(received.requests);
       // Once a run: a verified contact's stays until it is verified again.

@@ -407,6 +407,12 @@ Failure Run::Refusal(const absl::Status& status,
 
 Run::Result Run::FindPerson(const std::string& who,
                             std::optional<AccountId>* found) {
+  if (LooksLikeContactLink(who)) {
+    std::optional<ContactLink> link;
+    if (Result failure = ReadLink(who, &link)) return failure;
+    *found = link->account;
+    return std::nullopt;
+  }
   const absl::StatusOr<AccountId> id = AccountId::FromHex(who);
   if (id.ok()) {
     *found = *id;
@@ -494,6 +500,8 @@ ExitCode Run::Execute() {
       failure = Name();
     } else if (command == "contact") {
       failure = ContactCommand();
+    } else if (command == "invite") {
+      failure = InviteCommand();
     } else if (command == "requests") {
       failure = RequestsCommand();
     } else if (command == "accept" || command == "decline" ||
