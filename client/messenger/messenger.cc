@@ -470,39 +470,6 @@ absl::Status Messenger::Verify(const AccountId& account,
   return MarkVerified(account);
 }
 
-absl::StatusOr<IdentityRecord> Messenger::RecordForCode(
-    const AccountId& account) {
-  if (account == id_) {
-    return absl::InvalidArgumentError("that is your own account id");
-  }
-  if (!identity_record_) {
-    return absl::FailedPreconditionError(
-        "this account has not been published yet");
-  }
-  absl::StatusOr<IdentityRecord> record = PinnedIdentity(account);
-  if (absl::IsNotFound(record.status())) {
-    return absl::FailedPreconditionError(
-        "the devices of this account are not known yet; write to each other "
-        "first, or compare the 60 digits");
-  }
-  return record;
-}
-
-absl::StatusOr<std::string> Messenger::ScannableSafetyCode(
-    const AccountId& account) {
-  ASSIGN_OR_RETURN(const IdentityRecord record, RecordForCode(account));
-  return SafetyCode(*identity_record_, record);
-}
-
-absl::StatusOr<SafetyCodeMatch> Messenger::VerifyScanned(
-    const AccountId& account, absl::string_view scanned) {
-  ASSIGN_OR_RETURN(const IdentityRecord record, RecordForCode(account));
-  ASSIGN_OR_RETURN(const SafetyCodeMatch match,
-                   CompareSafetyCode(*identity_record_, record, scanned));
-  if (match == SafetyCodeMatch::kSame) RETURN_IF_ERROR(MarkVerified(account));
-  return match;
-}
-
 absl::Status Messenger::MarkVerified(const AccountId& account) {
   return env_.store.Transaction([&]() -> absl::Status {
     ASSIGN_OR_RETURN(std::optional<Contact> contact,

@@ -1,6 +1,8 @@
-// Messenger: invitations (client/SPEC.md, section 16).
+// Messenger: invitations, and codes that are scanned (client/SPEC.md, section
+// 16).
 
-#include <utility>
+#include <optional>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "client/messenger/messenger.h"
@@ -9,8 +11,6 @@
 
 namespace messenger::client {
 namespace {
-
-using ::messenger::crypto::AccountId;
 
 bool IsGood(const InviteRow& invite, absl::Time now) {
   return now < invite.expires &&
@@ -70,8 +70,8 @@ absl::StatusOr<std::vector<Invite>> Messenger::Invites() {
   ASSIGN_OR_RETURN(const std::vector<InviteRow> rows, env_.store.Invites());
   std::vector<Invite> invites;
   for (const InviteRow& row : rows) {
-    ASSIGN_OR_RETURN(Invite invite, FromRow(row));
-    invites.push_back(std::move(invite));
+    ASSIGN_OR_RETURN(const Invite invite, FromRow(row));
+    invites.push_back(invite);
   }
   return invites;
 }
@@ -112,6 +112,41 @@ absl::StatusOr<bool> Messenger::TakeInvite(const Contact& contact,
   ++found->uses;
   RETURN_IF_ERROR(env_.store.PutInvite(*found));
   return true;
+}
+
+// ------------------------------------------------------------------- codes --
+
+absl::StatusOr<IdentityRecord> Messenger::RecordForCode(
+    const crypto::AccountId& account) {
+  if (account == id_) {
+    return absl::InvalidArgumentError("that is your own account id");
+  }
+  if (!identity_record_) {
+    return absl::FailedPreconditionError(
+        "this account has not been published yet");
+  }
+  absl::StatusOr<IdentityRecord> record = PinnedIdentity(account);
+  if (absl::IsNotFound(record.status())) {
+    return absl::FailedPreconditionError(
+        "the devices of this account are not known yet; write to each other "
+        "first, or compare the 60 digits");
+  }
+  return record;
+}
+
+absl::StatusOr<std::string> Messenger::ScannableSafetyCode(
+    const crypto::AccountId& account) {
+  ASSIGN_OR_RETURN(const IdentityRecord record, RecordForCode(account));
+  return SafetyCode(*identity_record_, record);
+}
+
+absl::StatusOr<SafetyCodeMatch> Messenger::VerifyScanned(
+    const crypto::AccountId& account, absl::string_view scanned) {
+  ASSIGN_OR_RETURN(const IdentityRecord record, RecordForCode(account));
+  ASSIGN_OR_RETURN(const SafetyCodeMatch match,
+                   CompareSafetyCode(*identity_record_, record, scanned));
+  if (match == SafetyCodeMatch::kSame) RETURN_IF_ERROR(MarkVerified(account));
+  return match;
 }
 
 }  // namespace messenger::client
