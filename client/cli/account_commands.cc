@@ -184,6 +184,9 @@ Run::Result Run::AccountShow() {
     return std::nullopt;
   }
   Print(absl::StrCat("Account id: ", id));
+  if (arguments_.has("qr")) {
+    PrintQr(ContactLink(messenger_->account_id()).ToText());
+  }
   Print(
       absl::StrCat("Name: ", messenger_->name().empty()
                                  ? "(none)"

@@ -14,7 +14,7 @@ struct Option {
   bool takes_value;
 };
 
-constexpr std::array<Option, 19> kOptions = {{
+constexpr std::array<Option, 23> kOptions = {{
     {"data-dir", true},
     {"network-file", true},
     {"routing", true},
@@ -29,6 +29,10 @@ constexpr std::array<Option, 19> kOptions = {{
     {"name", true},
     {"limit", true},
     {"phrase", false},
+    {"uses", true},
+    {"days", true},
+    {"qr", false},
+    {"no-qr", false},
     {"help", false},
     {"version", false},
     {"lock-after", true},

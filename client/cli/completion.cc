@@ -32,6 +32,7 @@ constexpr Command kCommands[] = {
     {"events", ""},
     {"export", "WHO"},
     {"history", "WHO"},
+    {"invite", "list revoke"},
     {"lock", ""},
     {"mute", "WHO"},
     {"name", ""},

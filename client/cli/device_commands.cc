@@ -73,6 +73,7 @@ Run::Result Run::AccountLink() {
     Print(std::move(json.BeginObject().Key("code").String(code).EndObject()));
   } else {
     Print(absl::StrCat("Code: ", code));
+    PrintQr(code);
     std::fprintf(err_,
                  "On the account's first device: session device link %s\n",
                  code.c_str());

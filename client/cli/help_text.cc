@@ -11,20 +11,30 @@ usage: session [options] COMMAND
                                          13 words that restore it
   account restore [--name NAME] [--pin]  restore one; reads the 13 words from
                                          standard input
-  account link [--pin]                   make this the device of an account that
+  account link [--pin] [--no-qr]         make this the device of an account that
                                          is on another one; shows a code, then
                                          six digits to be typed in there
   device list                            the account's devices
   device link CODE                       on the first device: take in the one
                                          that shows the code
   device unlink ID                       on the first device: drop one
-  account show [--phrase]                id, name and state; also the 13 words
+  account show [--phrase] [--qr]         id, name and state; also the 13 words,
+                                         or a QR code that `contact add` takes
   account pin                            set or change the PIN
   account pin remove                     go on without a PIN
   account pin status                     what protects the data
   name [NAME]                            show or set your display name
-  contact add ID [NAME]                  give an account id a name
+  contact add LINK [NAME]                add whom an invitation, or an account
+                                         id, is of; whoever made the link knows
+                                         you at once when you write
   contact list
+  invite [--uses N] [--days N] [--no-qr] a link, also as a QR code: whoever
+                                         writes to you with it is a contact, not
+                                         a request. For one person (N; 0: any
+                                         number), for 7 days (1 to 365)
+  invite list                            all of them, and how many used them
+  invite revoke LINK                     LINK is the link, or the first digits
+                                         of its token, after t=
   requests                               who has written without being a contact
   accept WHO [NAME]                      WHO is an id, or its first 8 digits or
                                          more; their texts come next
@@ -32,8 +42,9 @@ usage: session [options] COMMAND
                                          they send is dropped. They never learn
                                          of it, nor of a request unanswered
   block WHO, unblock WHO                 drop what somebody sends, for good
-  send WHO [TEXT | - | --file FILE]      WHO is a contact's name or an id; "-"
-                                         or no TEXT reads standard input
+  send WHO [TEXT | - | --file FILE]      WHO is a contact's name, an id or a
+                                         link; "-" or no TEXT reads standard
+                                         input
   reply N [TEXT | - | --file FILE]       answer message N; N is the number that
                                          the history shows
   edit N [TEXT | - | --file FILE]        replace a text of yours on both sides
@@ -66,12 +77,16 @@ usage: session [options] COMMAND
                                          and you of yours if they have it on
   search WORDS [--limit N]               messages with all of these words, or words
                                          that begin like them
-  safety-number WHO                      60 digits; compare them with the other
-                                         person by another way
+  safety-number WHO [--qr]               60 digits; compare them with the other
+                                         person by another way; also a code for
+                                         them to scan
   verify WHO DIGITS                      those the other person sees: marks them
                                          as verified. When a verified contact
                                          changes devices, texts to them wait
                                          until you verify again
+  verify WHO --qr TEXT                   the same with what their code says when
+                                         you scan it: also compares the lists of
+                                         devices that both of you know
   unverify WHO
   path                                   show relays that are in use now
   daemon [--lock-after MINUTES]          stay, keep the account open, and do the

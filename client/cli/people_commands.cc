@@ -13,34 +13,36 @@ namespace messenger::client {
 Run::Result Run::ContactCommand() {
   if (Result failure = NeedAccount()) return failure;
   if (arguments_.word(1) == "add" && arguments_.words().size() >= 3) {
-    const absl::StatusOr<AccountId> id = AccountId::FromHex(arguments_.word(2));
-    if (!id.ok()) {
-      return Failure{
-          ExitCode::kUsage,
-          absl::StrCat("That is no account id: ", id.status().message(), ".")};
-    }
-    const absl::Status added = messenger_->AddContact(*id, arguments_.word(3));
+    std::optional<ContactLink> link;
+    if (Result failure = ReadLink(arguments_.word(2), &link)) return failure;
+    const std::string id = link->account.ToHex();
+    const absl::Status added =
+        messenger_->AddContact(link->account, arguments_.word(3));
     if (absl::IsInvalidArgument(added) || absl::IsFailedPrecondition(added)) {
       return Failure{ExitCode::kUsage,
                      Capitalized(absl::StrCat(added.message(), "."))};
     }
     if (!added.ok()) return StorageFailure(added, folder_);
+    if (Result failure = KeepInviteOf(arguments_.word(2))) return failure;
     if (json_) {
       JsonWriter json;
-      json.BeginObject().Key("account_id").String(id->ToHex());
+      json.BeginObject().Key("account_id").String(id);
       json.Key("name").String(arguments_.word(3));
       Print(std::move(json.EndObject()));
     } else {
-      Print(
-          absl::StrCat("Added. Compare safety numbers to be sure it is "
-                       "them: session safety-number ",
-                       id->ToHex()));
+      Print(absl::StrCat(
+          link->token ? "Added. You are their contact once you have "
+                        "written to them, while the invitation is good. "
+                      : "Added. ",
+          "Compare safety numbers to be sure it is them: session "
+          "safety-number ",
+          id));
     }
     return std::nullopt;
   }
   if (arguments_.word(1) != "list") {
     return Failure{ExitCode::kUsage,
-                   "Say `contact add ID [NAME]` or `contact list`."};
+                   "Say `contact add LINK-OR-ID [NAME]` or `contact list`."};
   }
   const absl::StatusOr<std::vector<Contact>> contacts = store_->Contacts();
   if (!contacts.ok()) return StorageFailure(contacts.status(), folder_);
@@ -235,9 +237,17 @@ Run::Result Run::SafetyNumber() {
   }
   const std::string digits =
       crypto::SafetyNumber(messenger_->account_id(), *other);
+  std::string code;
+  if (arguments_.has("qr")) {
+    const absl::StatusOr<std::string> made =
+        messenger_->ScannableSafetyCode(*other);
+    if (!made.ok()) return Refusal(made.status(), "");
+    code = *made;
+  }
   if (json_) {
     JsonWriter json;
     json.BeginObject().Key("safety_number").String(digits);
+    if (!code.empty()) json.Key("safety_code").String(code);
     Print(std::move(json.EndObject()));
     return std::nullopt;
   }
@@ -249,6 +259,10 @@ Run::Result Run::SafetyNumber() {
     }
     Print(absl::StrJoin(groups, " "));
   }
+  if (!code.empty()) {
+    Print(code);
+    PrintQr(code);
+  }
   return std::nullopt;
 }
 
@@ -256,13 +270,18 @@ Run::Result Run::Verify() {
   if (arguments_.words().size() < 3) {
     return Failure{ExitCode::kUsage,
                    "Say whom, and the digits they see: session verify WHO "
-                   "DIGITS."};
+                   "DIGITS; or what their code says: session verify WHO --qr "
+                   "TEXT."};
   }
   std::optional<AccountId> found;
   if (Result failure = NeedPerson(arguments_.words().size(), "", &found)) {
     return failure;
   }
   const AccountId& who = *found;
+  if (arguments_.has("qr")) {
+    if (Result failure = VerifyScanned(who)) return failure;
+    return SayVerified(who);
+  }
   std::string digits;
   for (size_t i = 2; i < arguments_.words().size(); ++i) {
     absl::StrAppend(&digits, arguments_.word(i), " ");
@@ -276,6 +295,10 @@ Run::Result Run::Verify() {
         "write anything here that they must not see."};
   }
   if (!verified.ok()) return Refusal(verified, "");
+  return SayVerified(who);
+}
+
+Run::Result Run::SayVerified(const AccountId& who) {
   if (json_) {
     JsonWriter json;
     Print(std::move(json.BeginObject().Key("verified").Bool(true).EndObject()));

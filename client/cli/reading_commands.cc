@@ -294,6 +294,11 @@ Run::Result Run::Receive() {
       json.Key("count").Int(missing.count).EndObject();
     }
     json.EndArray();
+    json.Key("joined").BeginArray();
+    for (const AccountId& account : report.joined) {
+      json.String(account.ToHex());
+    }
+    json.EndArray();
     json.Key("devices_changed").BeginArray();
     for (const AccountId& account : report.changed_devices) {
       json.String(account.ToHex());
@@ -307,9 +312,11 @@ Run::Result Run::Receive() {
     }
     Print(std::move(json.EndArray().EndObject()));
   } else {
+    NoteJoined(report.joined);
     for (const Message& message : report.messages) PrintMessage(message);
     PrintChanges(report);
-    if (report.messages.empty() && report.changes.empty() && report.complete) {
+    if (report.messages.empty() && report.changes.empty() &&
+        report.joined.empty() && report.complete) {
       std::fprintf(err_, "Nothing new.\n");
     }
     if (report.unreadable > 0) {
@@ -358,6 +365,7 @@ Run::Result Run::Watch() {
   int64_t printed_row = 0;
   std::set<std::string> told;
   const auto tell = [&](const ReceiveReport& received) -> Result {
+    NoteJoined(received.joined);
     PrintNew(received, &printed_row);
     if (received.new_requests > 0) NoteRequests(received.requests);
     if (Result failure = NoteDevices(NewsOf(received, &told))) return failure;

@@ -509,6 +509,12 @@ Failure Run::Refusal(const absl::Status& status,
 
 Run::Result Run::FindPerson(const std::string& who,
                             std::optional<AccountId>* found) {
+  if (LooksLikeContactLink(who)) {
+    std::optional<ContactLink> link;
+    if (Result failure = ReadLink(who, &link)) return failure;
+    *found = link->account;
+    return std::nullopt;
+  }
   const absl::StatusOr<AccountId> id = AccountId::FromHex(who);
   if (id.ok()) {
     *found = *id;
@@ -598,6 +604,8 @@ ExitCode Run::Execute() {
       failure = ContactCommand();
     } else if (command == kContactNamesCommand) {
       failure = ContactNames();
+    } else if (command == "invite") {
+      failure = InviteCommand();
     } else if (command == "requests") {
       failure = RequestsCommand();
     } else if (command == "accept" || command == "decline" ||

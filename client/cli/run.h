@@ -30,6 +30,7 @@
 #include "client/daemon/console.h"
 #include "client/daemon/proto/local.pb.h"
 #include "client/daemon/waiter.h"
+#include "client/messenger/contact_link.h"
 #include "client/messenger/mail_service.h"
 #include "client/messenger/mail_watch.h"
 #include "client/messenger/messenger.h"
@@ -152,6 +153,10 @@ class Run {
   Result ContactCommand();
   Result ContactNames();
   Result RequestsCommand();
+  Result InviteCommand();
+  Result InviteMake();
+  Result InviteList();
+  Result InviteRevoke();
   Result Decide(const std::string& command);
   Result Send();
   Result Receive();
@@ -174,6 +179,9 @@ class Run {
   Result PrintMessages(const absl::StatusOr<std::vector<Message>>& messages);
   Result SafetyNumber();
   Result Verify();
+  // Nothing: the scanned code is the same.
+  Result VerifyScanned(const AccountId& who);
+  Result SayVerified(const AccountId& who);
   Result Unverify();
   Result Path();
 
@@ -186,6 +194,12 @@ class Run {
   // missing, or when there are more words than `most`.
   Result NeedPerson(size_t most, absl::string_view usage,
                     std::optional<AccountId>* found);
+  // From an account id or a link.
+  Result ReadLink(const std::string& word, std::optional<ContactLink>* link);
+  // If `who` is a link with an invitation, what is written next uses it.
+  Result KeepInviteOf(const std::string& who);
+  // For people only, unless they do not want it.
+  void PrintQr(absl::string_view text);
   // The same for the number of a message, as the history shows it.
   Result NeedMessage(size_t most, absl::string_view usage, int64_t* row);
   // From the word, the file, or standard input.
@@ -201,6 +215,8 @@ class Run {
   Result ConfirmShown(const ReceiveReport& report);
   // Says whose devices have changed, once it is news.
   Result NoteDevices(const std::vector<AccountId>& accounts);
+  // Says whom invitations have made contacts; as JSON on lines of their own.
+  void NoteJoined(const std::vector<AccountId>& accounts);
   // Says that requests wait; as JSON on a line of its own.
   void NoteRequests(int requests);
   Result ReceiveOnce(ReceiveReport* report);

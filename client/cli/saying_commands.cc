@@ -68,6 +68,7 @@ Run::Result Run::Send() {
   }
   std::string text;
   if (Result failure = ReadText(&text)) return failure;
+  if (Result failure = KeepInviteOf(arguments_.word(1))) return failure;
   const absl::Time started = environment_.clock.Now();
   const absl::StatusOr<int64_t> row = messenger_->Queue(*to, text);
   if (!row.ok()) return Refusal(row.status(), "; nothing was sent");

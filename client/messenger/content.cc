@@ -428,6 +428,7 @@ std::string EncodeContent(const Content& content) {
   proto.set_profile_name(content.profile_name);
   proto.set_identity_seq(content.identity_seq);
   proto.set_sequence(content.sequence);
+  proto.set_invite_token(content.invite_token);
   std::visit([&proto](const auto& body) { Write(body, proto); }, content.body);
   return proto.SerializeAsString();
 }
@@ -470,6 +471,11 @@ absl::StatusOr<Content> DecodeContent(absl::string_view bytes) {
   if (content.sequence > kMaxSequence) {
     return absl::InvalidArgumentError("content: sequence");
   }
+  if (!proto.invite_token().empty() &&
+      proto.invite_token().size() != kInviteTokenBytes) {
+    return absl::InvalidArgumentError("content: invite token");
+  }
+  content.invite_token = proto.invite_token();
   const absl::Status body = ReadBody(proto, content);
   if (!body.ok()) return body;
   return content;

@@ -22,6 +22,7 @@ namespace messenger::client {
 
 inline constexpr size_t kMessageIdBytes = 16;
 inline constexpr size_t kMaxProfileNameBytes = 64;
+inline constexpr size_t kInviteTokenBytes = 16;
 // A text is cut into parts of this size; each part with its envelope fits the
 // largest bucket.
 inline constexpr size_t kMaxPartBytes = 58'000;
@@ -138,6 +139,7 @@ struct Content {
   std::string profile_name;
   uint64_t identity_seq = 0;  // 0: not said
   uint64_t sequence = 0;      // 0: not numbered
+  std::string invite_token;   // kInviteTokenBytes; empty without one
   ContentBody body;
 };
 

@@ -55,6 +55,19 @@ TEST(ContentTest, ComesBackAsItWas) {
   EXPECT_EQ(std::get<TextPart>(decoded->body).text, "hello");
 }
 
+TEST(ContentTest, AnInviteTokenIsWholeOrAbsent) {
+  EXPECT_EQ(DecodeContent(EncodeContent(Valid()))->invite_token, "");
+  Content content = Valid();
+  content.invite_token = std::string(kInviteTokenBytes, 't');
+  EXPECT_EQ(DecodeContent(EncodeContent(content))->invite_token,
+            content.invite_token);
+  for (const size_t size : {kInviteTokenBytes - 1, kInviteTokenBytes + 1}) {
+    content.invite_token = std::string(size, 't');
+    EXPECT_THAT(DecodeContent(EncodeContent(content)).status(),
+                StatusIs(absl::StatusCode::kInvalidArgument));
+  }
+}
+
 TEST(ContentTest, EachBodyComesBackAsItWas) {
   TextPart text;
   text.text = "yes";

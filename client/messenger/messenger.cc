@@ -250,6 +250,10 @@ std::string Messenger::EncodeFor(const Contact& contact,
   content.profile_name = name_;
   if (identity_record_) content.identity_seq = identity_record_->seq();
   content.body = std::move(body);
+  absl::StatusOr<std::string> token =
+      env_.store.ReceivedInvite(contact.account);
+  // Without it this is an ordinary request.
+  if (token.ok()) content.invite_token = *std::move(token);
   const absl::StatusOr<IncomingMailbox> mailbox =
       IncomingMailbox::Parse(contact.incoming_mailbox);
   if (mailbox.ok()) {
@@ -465,6 +469,10 @@ absl::Status Messenger::Verify(const AccountId& account,
   if (digits != expected) {
     return absl::FailedPreconditionError("these are other digits");
   }
+  return MarkVerified(account);
+}
+
+absl::Status Messenger::MarkVerified(const AccountId& account) {
   return env_.store.Transaction([&]() -> absl::Status {
     ASSIGN_OR_RETURN(std::optional<Contact> contact,
                      env_.store.FindContact(account));
@@ -664,6 +672,7 @@ absl::Status Messenger::StoreOne(ReceiveRun& run, size_t index,
   Changes changes;
   if (became_linked_) return absl::OkStatus();
   adopted_record_.reset();
+  joined_.clear();
   const absl::Status stored = env_.store.Transaction([&]() -> absl::Status {
     ASSIGN_OR_RETURN(
         const bool fresh,
@@ -690,6 +699,8 @@ absl::Status Messenger::StoreOne(ReceiveRun& run, size_t index,
   if (adopted_record_) identity_record_ = std::exchange(adopted_record_, {});
   run.report.changes.insert(run.report.changes.end(), changes.begin(),
                             changes.end());
+  run.report.joined.insert(run.report.joined.end(), joined_.begin(),
+                           joined_.end());
   return absl::OkStatus();
 }
 
@@ -827,6 +838,12 @@ absl::Status Messenger::DeliverContent(const Session& session,
       contact.standing_since = now;
     }
     RETURN_IF_ERROR(env_.store.PutContact(contact));
+    RETURN_IF_ERROR(env_.store.ForgetReceivedInvite(peer));
+    ASSIGN_OR_RETURN(const bool invited, TakeInvite(contact, *content));
+    if (invited) {
+      RETURN_IF_ERROR(MakeContact(contact));
+      joined_.push_back(peer);
+    }
   }
   if (acknowledge) RETURN_IF_ERROR(QueueGreeting(contact, device));
   RETURN_IF_ERROR(content.status());

@@ -33,14 +33,17 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "client/messenger/contact_link.h"
 #include "client/messenger/content.h"
 #include "client/messenger/incoming_content.h"
+#include "client/messenger/invite.h"
 #include "client/messenger/mail_service.h"
 #include "client/messenger/message_request.h"
 #include "client/messenger/pairwise_mailbox.h"
 #include "client/session/device_keys.h"
 #include "client/session/identity_record.h"
 #include "client/session/prekey_secrets.h"
+#include "client/session/safety_code.h"
 #include "client/session/session.h"
 #include "client/store/client_store.h"
 #include "crypto/identity/account_id.h"
@@ -113,6 +116,8 @@ struct ReceiveReport {
   std::vector<crypto::AccountId> changed_devices;
   // They have been asked for again.
   std::vector<MissingContents> missing;
+  // Whom an invitation of this account has made contacts.
+  std::vector<crypto::AccountId> joined;
   std::vector<NamedRoute> routes;
 };
 
@@ -201,6 +206,18 @@ class Messenger final {
   absl::Status AcceptRequest(const crypto::AccountId& account);
   absl::Status DeclineRequest(const crypto::AccountId& account);
 
+  // Invitations (client/SPEC.md, section 17): whoever writes with one becomes a
+  // contact at once. `most_uses` 0: any number of people. INVALID_ARGUMENT: not
+  // that many, or not that long. FAILED_PRECONDITION: too many are open.
+  // NOT_FOUND: no such invitation.
+  absl::StatusOr<Invite> MakeInvite(int most_uses, absl::Duration lifetime);
+  // Those that are not good any more, too; the oldest first.
+  absl::StatusOr<std::vector<Invite>> Invites();
+  absl::Status RevokeInvite(const InviteToken& token);
+  // The token of somebody's link goes with what is written to them from now
+  // on, until they have answered.
+  absl::Status KeepInvite(const ContactLink& link);
+
   // Anybody, known or not; the own account is INVALID_ARGUMENT. Unblocking
   // somebody who is not blocked: NOT_FOUND.
   absl::Status Block(const crypto::AccountId& account);
@@ -210,6 +227,14 @@ class Messenger final {
   // of `seen`. FAILED_PRECONDITION: they are others; nothing has changed.
   // NOT_FOUND: no contact.
   absl::Status Verify(const crypto::AccountId& account, absl::string_view seen);
+  // The same with a code that is scanned (safety_code.h): what to show, and
+  // what the other side shows. Unless it is the same nothing has changed.
+  // FAILED_PRECONDITION: the account's devices are not known yet.
+  // INVALID_ARGUMENT: no such code, or the own account. NOT_FOUND: no contact.
+  absl::StatusOr<std::string> ScannableSafetyCode(
+      const crypto::AccountId& account);
+  absl::StatusOr<SafetyCodeMatch> VerifyScanned(
+      const crypto::AccountId& account, absl::string_view scanned);
   absl::Status Unverify(const crypto::AccountId& account);
   // The person was told of a report's changed devices.
   absl::Status ConfirmDevices(const std::vector<crypto::AccountId>& told);
@@ -480,6 +505,15 @@ class Messenger final {
   absl::Status EndOldRequests();
   // Requests, and contacts with other devices.
   absl::Status ReportContacts(ReceiveRun& run);
+  absl::StatusOr<Invite> FromRow(const InviteRow& row) const;
+  // Whether the content of a stranger has the token of a good invitation, which
+  // is used then. Inside a transaction.
+  absl::StatusOr<bool> TakeInvite(const Contact& contact,
+                                  const Content& content);
+  absl::Status MarkVerified(const crypto::AccountId& account);
+  // What codes are made from. FAILED_PRECONDITION: not known yet.
+  absl::StatusOr<IdentityRecord> RecordForCode(
+      const crypto::AccountId& account);
   // FAILED_PRECONDITION while a verified contact has other devices.
   absl::Status CheckVerified(const crypto::AccountId& peer);
   absl::Status ReadShownRow(ReceiveRun& run);
@@ -500,6 +534,8 @@ class Messenger final {
   std::string name_;
   // Adopted in a transaction that has not ended yet.
   std::optional<IdentityRecord> adopted_record_;
+  // The same of contacts that an invitation made.
+  std::vector<crypto::AccountId> joined_;
   bool became_linked_ = false;
   bool unlinked_ = false;  // as far as this run has seen
   bool publishing_ = false;

@@ -184,10 +184,21 @@ CREATE INDEX sent_contents_message ON sent_contents(message_row);
 CREATE INDEX sent_contents_expiry ON sent_contents(expiry_ms);
 )sql";
 
+// From version 10 to version 11: the invite links of this account, and the
+// tokens of links of others whom it has not heard from yet.
+constexpr char kSchema11[] = R"sql(
+CREATE TABLE invites(
+  token BLOB PRIMARY KEY, created_ms INTEGER NOT NULL,
+  expires_ms INTEGER NOT NULL, most_uses INTEGER NOT NULL,
+  uses INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE received_invites(
+  account BLOB PRIMARY KEY, token BLOB NOT NULL) WITHOUT ROWID;
+)sql";
+
 // Each from the version that is its index to the next.
-constexpr const char* kMigrations[] = {kSchema,  kSchema2, kSchema3, kSchema4,
-                                       kSchema5, kSchema6, kSchema7, kSchema8,
-                                       kSchema9, kSchema10};
+constexpr const char* kMigrations[] = {kSchema,  kSchema2,  kSchema3, kSchema4,
+                                       kSchema5, kSchema6,  kSchema7, kSchema8,
+                                       kSchema9, kSchema10, kSchema11};
 static_assert(std::size(kMigrations) == ClientStore::kSchemaVersion);
 
 // What FTS5 is asked for: each word as a string, so that none of its own signs
@@ -236,6 +247,12 @@ ReactionRow ReadReaction(Statement& row) {
 OwnStateRow ReadOwnState(Statement& row) {
   return {row.Text(0), row.Blob(1), absl::FromUnixMillis(row.Int(2)),
           row.Blob(3)};
+}
+
+InviteRow ReadInvite(Statement& row) {
+  return {row.Blob(0), absl::FromUnixMillis(row.Int(1)),
+          absl::FromUnixMillis(row.Int(2)), static_cast<int>(row.Int(3)),
+          static_cast<int>(row.Int(4))};
 }
 
 // A time, or NULL.
@@ -421,6 +438,7 @@ absl::StatusOr<std::vector<Contact>> ClientStore::Contacts() {
 }
 
 absl::Status ClientStore::DeleteContact(const AccountId& account) {
+  RETURN_IF_ERROR(ForgetReceivedInvite(account));
   ASSIGN_OR_RETURN(
       Statement * mailboxes,
       database_->Prepared("DELETE FROM peer_mailboxes WHERE account=?"));
@@ -1468,6 +1486,59 @@ absl::StatusOr<int64_t> ClientStore::QuarantinedCount() {
                    database_->Prepared("SELECT count(*) FROM quarantine"));
   ASSIGN_OR_RETURN(const std::optional<int64_t> count, First(query, ReadInt));
   return count.value_or(0);
+}
+
+absl::Status ClientStore::PutInvite(const InviteRow& invite) {
+  ASSIGN_OR_RETURN(
+      Statement * insert,
+      database_->Prepared("INSERT OR REPLACE INTO invites(token, created_ms, "
+                          "expires_ms, most_uses, uses) "
+                          "VALUES(?, ?, ?, ?, ?)"));
+  return insert->BindBlob(1, invite.token)
+      .BindInt(2, absl::ToUnixMillis(invite.created))
+      .BindInt(3, absl::ToUnixMillis(invite.expires))
+      .BindInt(4, invite.most_uses)
+      .BindInt(5, invite.uses)
+      .Run();
+}
+
+absl::StatusOr<std::vector<InviteRow>> ClientStore::Invites() {
+  ASSIGN_OR_RETURN(
+      Statement * query,
+      database_->Prepared("SELECT * FROM invites ORDER BY created_ms, token"));
+  return Collect(query, ReadInvite);
+}
+
+absl::Status ClientStore::DeleteInvite(absl::string_view token) {
+  ASSIGN_OR_RETURN(Statement * remove,
+                   database_->Prepared("DELETE FROM invites WHERE token=?"));
+  return remove->BindBlob(1, token).Run();
+}
+
+absl::StatusOr<std::string> ClientStore::ReceivedInvite(
+    const AccountId& account) {
+  ASSIGN_OR_RETURN(Statement * query,
+                   database_->Prepared(
+                       "SELECT token FROM received_invites WHERE account=?"));
+  query->BindBlob(1, account.bytes());
+  ASSIGN_OR_RETURN(std::optional<std::string> token, First(query, ReadBlob));
+  return token ? *std::move(token) : std::string();
+}
+
+absl::Status ClientStore::PutReceivedInvite(const AccountId& account,
+                                            absl::string_view token) {
+  ASSIGN_OR_RETURN(
+      Statement * insert,
+      database_->Prepared("INSERT OR REPLACE INTO received_invites(account, "
+                          "token) VALUES(?, ?)"));
+  return insert->BindBlob(1, account.bytes()).BindBlob(2, token).Run();
+}
+
+absl::Status ClientStore::ForgetReceivedInvite(const AccountId& account) {
+  ASSIGN_OR_RETURN(
+      Statement * remove,
+      database_->Prepared("DELETE FROM received_invites WHERE account=?"));
+  return remove->BindBlob(1, account.bytes()).Run();
 }
 
 }  // namespace messenger::client

@@ -194,6 +194,15 @@ struct SentContent {
   int resends = 0;
 };
 
+// An invite link of this account (client/SPEC.md, section 17).
+struct InviteRow {
+  std::string token;
+  absl::Time created;
+  absl::Time expires;
+  int most_uses = 1;  // 0: any number
+  int uses = 0;
+};
+
 struct SessionRow {
   std::string session_id;
   crypto::AccountId peer;
@@ -218,7 +227,7 @@ inline constexpr int kMaxGaps = 1'000;
 
 class ClientStore {
  public:
-  static constexpr int64_t kSchemaVersion = 10;
+  static constexpr int64_t kSchemaVersion = 11;
 
   // Opens or creates `folder`/messages.db. `vfs` as in `sqlite::Database`.
   //   UNAUTHENTICATED      the key does not open it
@@ -400,6 +409,17 @@ class ClientStore {
   absl::StatusOr<std::vector<OwnStateRow>> AllOwnState();
   // Keeps the newer of `row` and what is there. Whether that is `row`, and new.
   absl::StatusOr<bool> MergeOwnState(const OwnStateRow& row);
+
+  // The invite links of this account, the oldest first.
+  absl::Status PutInvite(const InviteRow& invite);
+  absl::StatusOr<std::vector<InviteRow>> Invites();
+  absl::Status DeleteInvite(absl::string_view token);
+
+  // The token of a link of `account`; empty without one.
+  absl::StatusOr<std::string> ReceivedInvite(const crypto::AccountId& account);
+  absl::Status PutReceivedInvite(const crypto::AccountId& account,
+                                 absl::string_view token);
+  absl::Status ForgetReceivedInvite(const crypto::AccountId& account);
 
   // Whether the swarm's message was new; marks it as seen.
   absl::StatusOr<bool> MarkSeen(absl::string_view mailbox, absl::string_view id,

@@ -15,16 +15,22 @@ constexpr int kIterations = 5200;
 constexpr size_t kGroups = 6;
 constexpr size_t kGroupBytes = 5;
 
-}  // namespace
-
-std::string NumericFingerprint(absl::string_view public_key,
-                               absl::string_view identifier) {
+Digest512 IteratedHash(absl::string_view public_key,
+                       absl::string_view identifier) {
   static constexpr absl::string_view kVersion("\0\0", 2);
   Digest512 hash =
       Sha512(absl::StrCat(kVersion, public_key, identifier, public_key));
   for (int i = 1; i < kIterations; ++i) {
     hash = Sha512(absl::StrCat(hash.bytes(), public_key));
   }
+  return hash;
+}
+
+}  // namespace
+
+std::string NumericFingerprint(absl::string_view public_key,
+                               absl::string_view identifier) {
+  const Digest512 hash = IteratedHash(public_key, identifier);
   std::string digits;
   for (size_t group = 0; group < kGroups; ++group) {
     uint64_t value = 0;
@@ -38,6 +44,13 @@ std::string NumericFingerprint(absl::string_view public_key,
 
 std::string CombineFingerprints(absl::string_view a, absl::string_view b) {
   return absl::StrCat(std::min(a, b), std::max(a, b));
+}
+
+std::string ScannableFingerprint(absl::string_view public_key,
+                                 absl::string_view identifier) {
+  return std::string(IteratedHash(public_key, identifier)
+                         .bytes()
+                         .substr(0, kScannableFingerprintBytes));
 }
 
 std::string SafetyNumber(const AccountId& ours, const AccountId& theirs) {

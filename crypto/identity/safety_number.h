@@ -4,6 +4,7 @@
 #ifndef CRYPTO_IDENTITY_SAFETY_NUMBER_H_
 #define CRYPTO_IDENTITY_SAFETY_NUMBER_H_
 
+#include <cstddef>
 #include <string>
 
 #include "absl/strings/string_view.h"
@@ -19,6 +20,11 @@ std::string SafetyNumber(const AccountId& ours, const AccountId& theirs);
 // identifier it belongs to.
 std::string NumericFingerprint(absl::string_view public_key,
                                absl::string_view identifier);
+
+// The same hash for a code that is scanned: its first 32 bytes.
+inline constexpr size_t kScannableFingerprintBytes = 32;
+std::string ScannableFingerprint(absl::string_view public_key,
+                                 absl::string_view identifier);
 
 // Both sides' digits, the smaller first.
 std::string CombineFingerprints(absl::string_view a, absl::string_view b);

@@ -23,6 +23,16 @@ TEST(NumericFingerprintTest, MatchesLibsignal) {
   EXPECT_EQ(CombineFingerprints(b, a), vector.Bytes("number"));
 }
 
+TEST(ScannableFingerprintTest, MatchesLibsignal) {
+  const TestVector vector = LoadVector(kFile, "libsignal");
+  EXPECT_EQ(
+      ScannableFingerprint(vector.Bytes("key_a"), vector.Bytes("identifier_a")),
+      vector.Bytes("scanned_a"));
+  EXPECT_EQ(
+      ScannableFingerprint(vector.Bytes("key_b"), vector.Bytes("identifier_b")),
+      vector.Bytes("scanned_b"));
+}
+
 class SafetyNumberTest : public ::testing::Test {
  protected:
   const TestVector vector_ = LoadVector(kFile, "account ids");
