@@ -600,11 +600,9 @@ absl::Status Messenger::BecomeLinked(const Contact& contact,
       SetSecret(store, kAccountKemSetting, std::string(seed->Expose())));
   RETURN_IF_ERROR(store.SetSetting(kNameSetting, grant.profile_name));
   RETURN_IF_ERROR(store.SetSetting(kIdentitySetting, record->bytes()));
-  RETURN_IF_ERROR(
-      SetSecret(store, kPrekeysSetting, PrekeySecrets().Serialize()));
+  // The prekeys go on: the mailbox has a record of theirs already, and only one
+  // with a higher number replaces it.
   RETURN_IF_ERROR(store.SetSetting(kPublishedIdentitySetting, ""));
-  RETURN_IF_ERROR(store.SetSetting(kPublishedPrekeySetting, ""));
-  RETURN_IF_ERROR(store.SetSetting(kPublishedSeqSetting, ""));
   RETURN_IF_ERROR(ForgetLink());
   RETURN_IF_ERROR(store.SetSetting(kLinkSetting, kLinkDone));
   Contact self(contact.account);
