@@ -13,7 +13,7 @@ struct Option {
   bool takes_value;
 };
 
-constexpr std::array<Option, 17> kOptions = {{
+constexpr std::array<Option, 18> kOptions = {{
     {"data-dir", true},
     {"network-file", true},
     {"routing", true},
@@ -21,6 +21,7 @@ constexpr std::array<Option, 17> kOptions = {{
     {"pin", false},
     {"pin-fd", true},
     {"new-pin-fd", true},
+    {"key-fd", true},
     {"device-secret-file", true},
     {"no-device-secret", false},
     {"wipe-after", true},
