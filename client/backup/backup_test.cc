@@ -409,6 +409,24 @@ TEST_F(BackupTest, DevicesThatChangedSinceAVerifiedBackupAreNoticed) {
   EXPECT_TRUE((*fresh->store().FindContact(ben_.id()))->devices_changed);
 }
 
+TEST_F(BackupTest, DevicesThatChangedBeforeTheRestoreAreNoticed) {
+  ada_.Say(ben_, "hello");
+  ben_.Receive();
+  ASSERT_THAT(ada_.messenger().Verify(
+                  ben_.id(), crypto::SafetyNumber(ada_.id(), ben_.id())),
+              IsOk());
+  Back();
+  Person thief("Ben", mail_, executor_, random_,
+               ben_.messenger().account_keys()->seed().Clone());
+  EXPECT_THAT(thief.Publish(), IsOk());
+  const auto fresh = Restored();
+  EXPECT_THAT(fresh->Publish(), IsOk());
+  EXPECT_EQ(fresh->Say(thief, "whoever you are"), MessageState::kSent);
+  ASSERT_THAT(Restore(*fresh), IsOk());
+  EXPECT_TRUE((*fresh->store().FindContact(ben_.id()))->devices_changed);
+  EXPECT_EQ(fresh->Say(thief, "only for Ben"), MessageState::kQueued);
+}
+
 TEST_F(BackupTest, RequestsAreLeftOut) {
   Person eve{"Eve", mail_, executor_, random_};
   EXPECT_THAT(eve.Publish(), IsOk());

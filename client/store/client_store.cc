@@ -675,23 +675,26 @@ absl::Status ClientStore::SortRestored(int64_t last, int64_t shown) {
       database_->Prepared("UPDATE messages SET shown=1 WHERE row<=?"));
   RETURN_IF_ERROR(mark->BindInt(1, shown).Run());
   ASSIGN_OR_RETURN(const int64_t base, LastMessageRow());
+  RETURN_IF_ERROR(
+      database_->Exec("CREATE TEMP TABLE IF NOT EXISTS places("
+                      "old INTEGER PRIMARY KEY, place INTEGER NOT NULL);"
+                      "DELETE FROM places"));
   ASSIGN_OR_RETURN(
-      Statement * outbox,
+      Statement * places,
       database_->Prepared(
-          "UPDATE outbox SET message_row=?2+place FROM (SELECT row AS old, "
-          "row_number() OVER (ORDER BY stored_ms, row) AS place FROM messages "
-          "WHERE row>?1 OR stored_ms>(SELECT min(stored_ms) FROM messages "
-          "WHERE row>?1)) WHERE message_row=old"));
-  RETURN_IF_ERROR(outbox->BindInt(1, last).BindInt(2, base).Run());
-  // The text, too, so that the index of words follows.
-  ASSIGN_OR_RETURN(
-      Statement * move,
-      database_->Prepared(
-          "UPDATE messages SET row=?2+place, text=text FROM (SELECT row AS "
-          "old, row_number() OVER (ORDER BY stored_ms, row) AS place FROM "
-          "messages WHERE row>?1 OR stored_ms>(SELECT min(stored_ms) FROM "
-          "messages WHERE row>?1)) WHERE messages.row=old"));
-  return move->BindInt(1, last).BindInt(2, base).Run();
+          "INSERT INTO places SELECT row, ?2+row_number() OVER "
+          "(ORDER BY stored_ms, row) FROM messages WHERE row>?1 OR stored_ms>"
+          "(SELECT min(stored_ms) FROM messages WHERE row>?1)"));
+  RETURN_IF_ERROR(places->BindInt(1, last).BindInt(2, base).Run());
+  RETURN_IF_ERROR(database_->Exec(
+      "UPDATE outbox SET message_row=(SELECT place FROM places WHERE "
+      "old=message_row) WHERE message_row IN (SELECT old FROM places);"
+      "UPDATE messages SET row=(SELECT place FROM places WHERE old=row) "
+      "WHERE row IN (SELECT old FROM places);"
+      "DELETE FROM places"));
+  // Moving each word in it takes a time that grows with the square of them.
+  return database_->Exec(
+      "INSERT INTO message_words(message_words) VALUES('rebuild')");
 }
 
 absl::Status ClientStore::DeleteConversation(const AccountId& conversation) {
