@@ -19,10 +19,14 @@ constexpr size_t kMaxKeyBytes = 1024;
 
 // What is wrong with a file, or the place for one.
 Failure FileFailure(const absl::Status& status) {
-  const ExitCode code = absl::IsNotFound(status) || absl::IsUnavailable(status)
-                            ? ExitCode::kNotFound
-                        : absl::IsResourceExhausted(status) ? ExitCode::kStorage
-                                                            : ExitCode::kUsage;
+  ExitCode code = ExitCode::kUsage;
+  if (absl::IsNotFound(status) || absl::IsUnavailable(status)) {
+    code = ExitCode::kNotFound;
+  } else if (absl::IsResourceExhausted(status)) {
+    code = ExitCode::kStorage;
+  } else if (absl::IsInternal(status)) {
+    code = ExitCode::kFailure;
+  }
   return {code, Capitalized(
                     absl::StrCat(status.message(), "; nothing was changed."))};
 }
