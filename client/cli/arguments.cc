@@ -14,7 +14,7 @@ struct Option {
   bool takes_value;
 };
 
-constexpr std::array<Option, 23> kOptions = {{
+constexpr std::array<Option, 24> kOptions = {{
     {"data-dir", true},
     {"network-file", true},
     {"routing", true},
@@ -22,6 +22,7 @@ constexpr std::array<Option, 23> kOptions = {{
     {"pin", false},
     {"pin-fd", true},
     {"new-pin-fd", true},
+    {"key-fd", true},
     {"device-secret-file", true},
     {"no-device-secret", false},
     {"wipe-after", true},

@@ -18,6 +18,7 @@ constexpr Command kCommands[] = {
     {"accept", "WHO"},
     {"account", "create restore link show pin"},
     {"archive", "WHO"},
+    {"backup", "create restore"},
     {"block", "WHO"},
     {"chat", "WHO"},
     {"completion", "bash zsh"},

@@ -70,6 +70,11 @@ usage: session [options] COMMAND
   draft WHO [TEXT]                       keep a text to go on with; "" forgets it
   export WHO --file FILE                 write all that was said, readable for
                                          whoever gets the file
+  backup create --file FILE              write history and contacts, encrypted,
+                                         to a new file; shows its key, once
+  backup restore --file FILE             add what is missing here from a backup
+                                         of this account; reads the key from
+                                         standard input
   timer WHO [TIME | off]                 new messages of both vanish that long
                                          after they are read: 30s, 8h, 1w, ...
   receipts [on | off]                    off at first. On: contacts learn that
@@ -112,6 +117,7 @@ options
   --pin-fd N          read the PIN from file descriptor N; or put it into the
                       file that $SESSION_PIN_FILE names; otherwise it is asked
   --new-pin-fd N      the same for the new PIN of `account pin`
+  --key-fd N          read the key of `backup restore` from file descriptor N
   --device-secret-file F
                       where the device secret is, for this account alone and
                       outside of --data-dir (default:

@@ -635,6 +635,8 @@ ExitCode Run::Execute() {
       failure = Draft();
     } else if (command == "export") {
       failure = Export();
+    } else if (command == "backup") {
+      failure = BackupCommand();
     } else if (command == "send") {
       failure = Send();
     } else if (command == "receive") {

@@ -175,6 +175,9 @@ class Run {
   Result Arrange(const std::string& command);
   Result Draft();
   Result Export();
+  Result BackupCommand();
+  Result BackupCreate(const std::string& path);
+  Result BackupRestore(const std::string& path);
   Result ReadLimit(int* limit);
   Result PrintMessages(const absl::StatusOr<std::vector<Message>>& messages);
   Result SafetyNumber();

@@ -33,7 +33,7 @@ constexpr int kMaxForwards = 3;
 // is open, or must have it alone.
 bool NeverForwarded(const Arguments& arguments) {
   return arguments.has("help") || arguments.has("version") ||
-         arguments.words().empty() ||
+         arguments.words().empty() || arguments.word(0) == "backup" ||
          (arguments.word(0) == "account" && arguments.word(1) != "show");
 }
 

@@ -292,6 +292,19 @@ class Messenger final {
   // The messages of a report have been shown: no later one brings them.
   absl::Status ConfirmShown(const std::vector<Message>& messages);
 
+  // What a backup takes of, and gives to, the account besides the messages
+  // (client/SPEC.md, section 18); the last three inside a transaction.
+  //
+  // The shared values, and what would be one had it ever been shared; as of
+  // `undated` where nobody knows since when.
+  absl::StatusOr<std::vector<StateEntry>> ValuesToKeep(absl::Time undated);
+  // From here on what was never shared counts as decided now.
+  absl::Status DateValues();
+  // Whether it was newer than what is here.
+  absl::StatusOr<bool> TakeValue(const StateEntry& value);
+  // Those after row `last` are there now: puts them in their places.
+  absl::Status PlaceRestored(int64_t last);
+
  private:
   struct ReceiveRun;
   struct FlushRun;

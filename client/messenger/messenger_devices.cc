@@ -24,12 +24,6 @@ namespace {
 using ::messenger::crypto::AccountId;
 using ::messenger::crypto::AccountKeys;
 
-// Names of shared values: "contact/ID/FIELD", "read/ID", and these.
-constexpr char kContactState[] = "contact/";
-constexpr char kReadState[] = "read/";
-constexpr char kProfileNameState[] = "profile/name";
-constexpr char kReceiptsState[] = "settings/receipts";
-
 constexpr uint64_t kDigitsModulus = 1'000'000;
 
 std::string LinkCommitment(absl::string_view nonce) {
@@ -48,10 +42,6 @@ std::string Digits(const AccountId& account, const AccountId& fresh,
     number = number << 8 | static_cast<uint8_t>(byte);
   }
   return absl::StrFormat("%06d", number % kDigitsModulus);
-}
-
-std::string ContactField(const AccountId& account, absl::string_view field) {
-  return absl::StrCat(kContactState, account.ToHex(), "/", field);
 }
 
 std::string Flag(bool value) { return value ? "1" : "0"; }

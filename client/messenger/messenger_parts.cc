@@ -10,6 +10,11 @@
 
 namespace messenger::client {
 
+std::string ContactField(const crypto::AccountId& account,
+                         absl::string_view field) {
+  return absl::StrCat(kContactState, account.ToHex(), "/", field);
+}
+
 std::string IdentityCheckSetting(const crypto::AccountId& peer) {
   return absl::StrCat("contact/identity-checked/", peer.ToHex());
 }

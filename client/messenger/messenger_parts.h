@@ -50,6 +50,15 @@ inline constexpr char kLinkEntrySetting[] = "link/entry";
 // The newest row that a front end has shown; decimal.
 inline constexpr char kShownSetting[] = "receive/shown-row";
 
+// Names of shared values (client/SPEC.md, section 14.6): "contact/ID/FIELD",
+// "read/ID", and these.
+inline constexpr char kContactState[] = "contact/";
+inline constexpr char kReadState[] = "read/";
+inline constexpr char kProfileNameState[] = "profile/name";
+inline constexpr char kReceiptsState[] = "settings/receipts";
+std::string ContactField(const crypto::AccountId& account,
+                         absl::string_view field);
+
 // When the contact's identity record was last read: milliseconds.
 std::string IdentityCheckSetting(const crypto::AccountId& peer);
 

@@ -663,6 +663,79 @@ absl::Status ClientStore::MoveIncomingToEnd(const AccountId& conversation) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::vector<Message>> ClientStore::MessagesToKeep(int64_t after,
+                                                                 int limit) {
+  ASSIGN_OR_RETURN(
+      Statement * query,
+      database_->Prepared(
+          "SELECT * FROM messages WHERE row>? AND conversation IN "
+          "(SELECT account FROM contacts WHERE standing IN (?, ?)) "
+          "ORDER BY row LIMIT ?"));
+  query->BindInt(1, after)
+      .BindInt(2, static_cast<int64_t>(Standing::kContact))
+      .BindInt(3, static_cast<int64_t>(Standing::kBlocked))
+      .BindInt(4, limit);
+  return Collect(query, ReadMessage);
+}
+
+absl::StatusOr<bool> ClientStore::AddRestored(const Message& message) {
+  ASSIGN_OR_RETURN(const std::optional<Message> here,
+                   FindMessage(message.conversation,
+                               {message.outgoing, message.message_id}));
+  if (here) return false;
+  ASSIGN_OR_RETURN(const int64_t row, AddMessage(message));
+  ASSIGN_OR_RETURN(
+      Statement * update,
+      database_->Prepared("UPDATE messages SET shown=1 WHERE row=?"));
+  RETURN_IF_ERROR(update->BindInt(1, row).Run());
+  return true;
+}
+
+absl::StatusOr<int64_t> ClientStore::LastMessageRow() {
+  ASSIGN_OR_RETURN(
+      Statement * query,
+      database_->Prepared("SELECT coalesce(max(row), 0) FROM messages"));
+  ASSIGN_OR_RETURN(const std::optional<int64_t> row, First(query, ReadInt));
+  return row.value_or(0);
+}
+
+absl::Status ClientStore::SortRestored(int64_t last, int64_t shown) {
+  ASSIGN_OR_RETURN(
+      Statement * query,
+      database_->Prepared(
+          "SELECT count(*) FROM messages WHERE row<=?1 AND stored_ms>"
+          "(SELECT min(stored_ms) FROM messages WHERE row>?1)"));
+  query->BindInt(1, last);
+  ASSIGN_OR_RETURN(const std::optional<int64_t> later, First(query, ReadInt));
+  if (later.value_or(0) == 0) return absl::OkStatus();
+  // A new row is after the mark of what was shown.
+  ASSIGN_OR_RETURN(
+      Statement * mark,
+      database_->Prepared("UPDATE messages SET shown=1 WHERE row<=?"));
+  RETURN_IF_ERROR(mark->BindInt(1, shown).Run());
+  ASSIGN_OR_RETURN(const int64_t base, LastMessageRow());
+  RETURN_IF_ERROR(
+      database_->Exec("CREATE TEMP TABLE IF NOT EXISTS places("
+                      "old INTEGER PRIMARY KEY, place INTEGER NOT NULL);"
+                      "DELETE FROM places"));
+  ASSIGN_OR_RETURN(
+      Statement * places,
+      database_->Prepared(
+          "INSERT INTO places SELECT row, ?2+row_number() OVER "
+          "(ORDER BY stored_ms, row) FROM messages WHERE row>?1 OR stored_ms>"
+          "(SELECT min(stored_ms) FROM messages WHERE row>?1)"));
+  RETURN_IF_ERROR(places->BindInt(1, last).BindInt(2, base).Run());
+  RETURN_IF_ERROR(database_->Exec(
+      "UPDATE outbox SET message_row=(SELECT place FROM places WHERE "
+      "old=message_row) WHERE message_row IN (SELECT old FROM places);"
+      "UPDATE messages SET row=(SELECT place FROM places WHERE old=row) "
+      "WHERE row IN (SELECT old FROM places);"
+      "DELETE FROM places"));
+  // Moving each word in it takes a time that grows with the square of them.
+  return database_->Exec(
+      "INSERT INTO message_words(message_words) VALUES('rebuild')");
+}
+
 absl::Status ClientStore::DeleteConversation(const AccountId& conversation) {
   for (const char* sql :
        {"DELETE FROM messages WHERE conversation=?",

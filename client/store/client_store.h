@@ -298,6 +298,17 @@ class ClientStore {
   // Gives the incoming messages of a conversation new rows, in their order, so
   // that they are after all others. Inside a transaction.
   absl::Status MoveIncomingToEnd(const crypto::AccountId& conversation);
+  // For backups (client/SPEC.md, section 18). After a row, oldest first: those
+  // with contacts and blocked ones, also what was removed.
+  absl::StatusOr<std::vector<Message>> MessagesToKeep(int64_t after, int limit);
+  // As one that was shown. Whether it was neither here nor removed here.
+  absl::StatusOr<bool> AddRestored(const Message& message);
+  absl::StatusOr<int64_t> LastMessageRow();
+  // Those after row `last` were restored: gives them, and what was stored later
+  // than the first of them, new rows in the order in which they were stored.
+  // What was reported, up to `shown`, is reported no more. Inside a
+  // transaction.
+  absl::Status SortRestored(int64_t last, int64_t shown);
   // All that was said in it, and what waits in the outbox.
   absl::Status DeleteConversation(const crypto::AccountId& conversation);
 

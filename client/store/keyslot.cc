@@ -4,8 +4,10 @@
 #include <limits>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
+#include "client/store/pin_text.h"
 #include "crypto/aead/committing_aead.h"
 #include "crypto/base/bytes.h"
 #include "crypto/base/fixed_bytes.h"
@@ -28,6 +30,7 @@ constexpr size_t kSaltBytes = 16;
 constexpr size_t kSealedBytes = 32 + 48;
 constexpr uint8_t kFlagPin = 1;
 constexpr uint8_t kFlagDeviceSecret = 2;
+constexpr uint8_t kFlagNormalisedPin = 4;
 constexpr char kRefusalPayload[] = "nm1-pin-refusal";
 // A crafted file must not make the client allocate without bound.
 constexpr PinCost kPinCostCeiling = {64, 4 * 1024 * 1024};
@@ -42,6 +45,8 @@ struct Slot {
   uint64_t generation = 0;
   bool has_pin = false;
   bool has_device_secret = false;
+  // However it was typed. Not in older slots, whose PIN counts byte by byte.
+  bool pin_is_normalised = false;
   PinCost cost;
   Salt salt;
   DeviceSecretId device_secret_id;
@@ -76,7 +81,8 @@ std::string SlotHeader(const Slot& slot) {
   crypto::ByteWriter header;
   header
       .U8((slot.has_pin ? kFlagPin : 0) |
-          (slot.has_device_secret ? kFlagDeviceSecret : 0))
+          (slot.has_device_secret ? kFlagDeviceSecret : 0) |
+          (slot.pin_is_normalised ? kFlagNormalisedPin : 0))
       .U32(slot.cost.passes)
       .U32(slot.cost.memory_kib)
       .Bytes(slot.salt.bytes());
@@ -143,6 +149,8 @@ absl::StatusOr<Slot> DecodeSlot(absl::string_view file) {
   slot.has_pin = (flags & kFlagPin) != 0;
   slot.has_device_secret =
       slot.version >= 2 && (flags & kFlagDeviceSecret) != 0;
+  slot.pin_is_normalised =
+      slot.version >= 2 && (flags & kFlagNormalisedPin) != 0;
   slot.cost.passes = reader.U32();
   slot.cost.memory_kib = reader.U32();
   ASSIGN_OR_RETURN(slot.salt, Salt::FromBytes(reader.Bytes(kSaltBytes)));
@@ -237,8 +245,11 @@ absl::StatusOr<crypto::SecretBytes<32>> SealingKey(
     const DeviceSecretBytes& secret) {
   crypto::SecretBytes<32> stretched;  // Zero: no PIN protects the slot.
   if (slot.has_pin) {
+    std::string typed =
+        slot.pin_is_normalised ? NormalisedPin(*pin) : std::string(*pin);
+    const absl::Cleanup wipe = [&typed] { crypto::SecureWipe(typed); };
     ASSIGN_OR_RETURN(stretched,
-                     crypto::Argon2id(*pin, slot.salt, slot.cost.passes,
+                     crypto::Argon2id(typed, slot.salt, slot.cost.passes,
                                       uint64_t{slot.cost.memory_kib} * 1024));
   }
   const auto prk = crypto::HkdfSha512Extract(
@@ -253,7 +264,7 @@ absl::Status Seal(Slot& slot, const DatabaseKey& key,
                   std::optional<absl::string_view> pin, const PinCost& cost,
                   const DeviceSecretBytes& secret, crypto::Random& random) {
   slot.version = 2;
-  slot.has_pin = pin.has_value();
+  slot.has_pin = slot.pin_is_normalised = pin.has_value();
   slot.device_secret_id =
       slot.has_device_secret ? IdOfDeviceSecret(secret) : DeviceSecretId();
   slot.cost = cost;

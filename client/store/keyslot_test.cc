@@ -17,6 +17,7 @@
 #include "crypto/aead/committing_aead.h"
 #include "crypto/base/hex.h"
 #include "crypto/base/testing/status_matchers.h"
+#include "crypto/hash/hash.h"
 #include "crypto/kdf/hkdf.h"
 #include "crypto/pwhash/argon2id.h"
 #include "crypto/random/testing/seeded_random.h"
@@ -282,6 +283,52 @@ TEST_F(KeyslotTest, TheFirstFormatOpensAndANewPinUpgradesIt) {
   ASSERT_THAT(Change("4829", "482916", CheapWithDeviceSecret()), IsOk());
   EXPECT_TRUE(State().has_device_secret);
   EXPECT_EQ(Open("482916"), key);
+}
+
+// "pass-été-café", typed on two keyboards.
+constexpr char kComposedPin[] = "pass-\u00e9t\u00e9-caf\u00e9";
+constexpr char kDecomposedPin[] = "pass-e\u0301te\u0301-cafe\u0301";
+
+TEST_F(KeyslotTest, APinOpensHoweverItsLettersAreTyped) {
+  const std::string key = Create(kComposedPin);
+  EXPECT_EQ(Open(kDecomposedPin), key);
+  EXPECT_EQ(Open(kComposedPin), key);
+  ASSERT_THAT(Change(kDecomposedPin, absl::StrCat(kDecomposedPin, "2")),
+              IsOk());
+  EXPECT_EQ(Open(absl::StrCat(kComposedPin, "2")), key);
+  EXPECT_THAT(Try("pass-ete-cafe2"),
+              StatusIs(absl::StatusCode::kUnauthenticated));
+}
+
+// A slot from before PINs were normalised: as it would be, had Create() left
+// that out.
+TEST_F(KeyslotTest, AnOlderSlotOpensByteByByteUntilTheNextPin) {
+  Create(kPin);
+  constexpr size_t kHeader = 16, kHeaderBytes = 43, kSaltAt = 25;
+  std::string file = Copy(0);
+  file[kHeader] = static_cast<char>(file[kHeader] & ~4);
+  const std::string header = file.substr(kHeader, kHeaderBytes);
+  const auto salt = crypto::Argon2Salt::FromBytes(file.substr(kSaltAt, 16));
+  const auto stretched =
+      crypto::Argon2id(kComposedPin, *salt, kPinCostFloor.passes,
+                       uint64_t{kPinCostFloor.memory_kib} * 1024);
+  const auto prk =
+      crypto::HkdfSha512Extract("nm/v1/keyslot", {stretched->Expose()});
+  const std::string key = random_.String(32);
+  const std::string sealed = crypto::CommittingSeal(
+      crypto::HkdfSha512Expand<32>(prk.Expose(),
+                                   crypto::KdfLabel::kKeyEncryption, header),
+      header, key);
+  file.replace(kHeader + kHeaderBytes, sealed.size(), sealed);
+  file.resize(4096 - 32);
+  file = absl::StrCat(file, crypto::Blake2b256("nm1-keyslot", {file}).bytes());
+  SetCopy(0, file);
+  SetCopy(1, file);
+  EXPECT_THAT(Try(kDecomposedPin),
+              StatusIs(absl::StatusCode::kUnauthenticated));
+  EXPECT_EQ(Open(kComposedPin), key);
+  ASSERT_THAT(Change(kComposedPin, kComposedPin), IsOk());
+  EXPECT_EQ(Open(kDecomposedPin), key);
 }
 
 TEST_F(KeyslotTest, ANewPinKeepsTheDeviceSecret) {
