@@ -13,6 +13,7 @@
 #include "routing/directory/consensus.h"
 #include "routing/endpoint/endpoint_handler.h"
 #include "swarm/auth/limits.h"
+#include "swarm/placement/placement.h"
 #include "swarm/proto/storage.pb.h"
 
 namespace messenger::chaos {
@@ -26,6 +27,8 @@ using ::messenger::swarm::MessageId;
 constexpr uint64_t kMessagesOfAnInbox = 150;
 // Long enough that nothing expires in a run.
 constexpr absl::Duration kLife = absl::Hours(48);
+// Between two looks at a directory that does not have all nodes yet.
+constexpr absl::Duration kRefreshPause = absl::Milliseconds(500);
 constexpr absl::Duration kDirectoryInterval = absl::Seconds(4);
 constexpr absl::Duration kTimeTimeout = absl::Seconds(4);
 constexpr absl::Duration kReadPause = absl::Milliseconds(300);
@@ -113,7 +116,7 @@ MailLoad::MailLoad(const MailLoadOptions& options,
 
 MailLoad::~MailLoad() = default;
 
-absl::Status MailLoad::Connect(absl::Duration limit) {
+absl::Status MailLoad::Refresh(absl::Duration limit) {
   size_t connected = 0;
   absl::Status first_error;
   for (const auto& client : clients_) {
@@ -125,7 +128,30 @@ absl::Status MailLoad::Connect(absl::Duration limit) {
   if (!loop_.RunUntil([&] { return connected == clients_.size(); }, limit)) {
     return absl::UnavailableError("the directory did not come");
   }
-  RETURN_IF_ERROR(first_error);
+  return first_error;
+}
+
+bool MailLoad::KnowWholeSwarms() const {
+  return std::all_of(clients_.begin(), clients_.end(), [](const auto& client) {
+    const auto directory = client->mail->directory().holder().current();
+    const auto size = static_cast<size_t>(directory->params().swarm_size);
+    const swarm::ShardMembers members =
+        swarm::Placement(directory).MembersOf(swarm::Shard{0});
+    return members.serving.size() >= size && members.target.size() >= size;
+  });
+}
+
+absl::Status MailLoad::Connect(absl::Duration limit) {
+  const absl::Time deadline = clock_.Now() + limit;
+  while (true) {
+    RETURN_IF_ERROR(Refresh(limit));
+    // A relay may still give a directory from before all nodes had joined.
+    if (KnowWholeSwarms()) break;
+    if (clock_.Now() >= deadline) {
+      return absl::UnavailableError("the directory has too few storage nodes");
+    }
+    loop_.RunUntil([] { return false; }, kRefreshPause);
+  }
   for (const auto& client : clients_) {
     client->mail->directory().Start(kDirectoryInterval);
   }

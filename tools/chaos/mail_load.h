@@ -103,6 +103,9 @@ class MailLoad final {
 
   std::shared_ptr<const routing::Consensus> NewestDirectory() const;
   absl::Status Connect(absl::Duration limit);
+  // Fetches the directory for all clients.
+  absl::Status Refresh(absl::Duration limit);
+  bool KnowWholeSwarms() const;
   // The one place where mailboxes come from; `done` runs later, on the loop.
   void MakeMailbox(swarm::MailboxNamespace ns, size_t reader,
                    std::function<void(absl::StatusOr<MailboxNumber>)> done);
