@@ -9,20 +9,6 @@ namespace {
 
 constexpr int kDefaultLimit = 100;
 
-const char* ChangeKind(MessageChange::Kind kind) {
-  switch (kind) {
-    case MessageChange::Kind::kEdited:
-      return "edited";
-    case MessageChange::Kind::kUnsent:
-      return "unsent";
-    case MessageChange::Kind::kReaction:
-      return "reaction";
-    case MessageChange::Kind::kConfirmed:
-      return "confirmed";
-  }
-  return "unknown";
-}
-
 }  // namespace
 
 void Run::FillMessage(const Message& message, local::v1::Message* filled) {
@@ -206,7 +192,7 @@ Run::Result Run::ApiEvents(
       const auto message = store_->FindMessage(change.row);
       if (!message.ok() || !*message) continue;
       event.Clear();
-      event.mutable_change()->set_kind(ChangeKind(change.kind));
+      event.mutable_change()->set_kind(ChangeName(change.kind));
       FillMessage(**message, event.mutable_change()->mutable_message());
       tell(event);
     }

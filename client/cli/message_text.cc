@@ -49,6 +49,20 @@ const char* StateName(MessageState state) {
   return "unknown";
 }
 
+const char* ChangeName(MessageChange::Kind kind) {
+  switch (kind) {
+    case MessageChange::Kind::kEdited:
+      return "edited";
+    case MessageChange::Kind::kUnsent:
+      return "unsent";
+    case MessageChange::Kind::kReaction:
+      return "reaction";
+    case MessageChange::Kind::kConfirmed:
+      return "confirmed";
+  }
+  return "unknown";
+}
+
 std::optional<absl::Duration> ParseTimer(absl::string_view word) {
   if (word == "off") return absl::ZeroDuration();
   if (word.empty()) return std::nullopt;

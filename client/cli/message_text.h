@@ -11,12 +11,16 @@
 
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "client/messenger/incoming_content.h"
 #include "client/store/client_store.h"
 
 namespace messenger::client {
 
 // "sent", "waiting-for-key", ...; also for programs.
 const char* StateName(MessageState state);
+
+// "edited", "unsent", ...; also for programs.
+const char* ChangeName(MessageChange::Kind kind);
 
 // "30s", "8h", "1w", "off"; nothing for anything else. Whether a timer may be
 // that long is not looked at.

@@ -24,20 +24,6 @@ constexpr absl::Duration kLongWait = absl::Hours(1);
 // Of a message that is only referred to.
 constexpr size_t kQuotedCharacters = 40;
 
-const char* ChangeName(MessageChange::Kind kind) {
-  switch (kind) {
-    case MessageChange::Kind::kEdited:
-      return "edited";
-    case MessageChange::Kind::kUnsent:
-      return "unsent";
-    case MessageChange::Kind::kReaction:
-      return "reaction";
-    case MessageChange::Kind::kConfirmed:
-      return "confirmed";
-  }
-  return "unknown";
-}
-
 }  // namespace
 
 void Run::WriteMessage(JsonWriter& json, const Message& message) {

@@ -266,11 +266,10 @@ std::string Messenger::EncodeFor(const Contact& contact,
 
 // --------------------------------------------------------------- requests --
 
-// Says only that the session is established, and where to write.
-absl::Status Messenger::QueueGreeting(const Contact& contact,
-                                      absl::string_view device) {
+absl::Status Messenger::Tell(const Contact& contact, absl::string_view device,
+                             ContentBody body) {
   OutboxItem item = NewItem(contact, env_.random.String(kMessageIdBytes),
-                            env_.clock.Now(), std::monostate());
+                            env_.clock.Now(), std::move(body));
   item.device = std::string(device);
   return env_.store.AddOutboxItem(item).status();
 }

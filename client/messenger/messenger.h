@@ -511,8 +511,13 @@ class Messenger final {
   // Inside a transaction.
   absl::Status MakeContact(Contact& contact);
   absl::Status MakeBlocked(Contact& contact);
-  // To one device, or to all when it is empty.
-  absl::Status QueueGreeting(const Contact& contact, absl::string_view device);
+  // Something that is no text, under an id of its own; to one device, or to all
+  // when `device` is empty. QueueGreeting says only that there is a session.
+  absl::Status Tell(const Contact& contact, absl::string_view device,
+                    ContentBody body);
+  absl::Status QueueGreeting(const Contact& contact, absl::string_view device) {
+    return Tell(contact, device, std::monostate());
+  }
   absl::Status ForgetRequest(const Contact& contact);
   absl::Status MakeRoomForRequest();
   absl::Status EndOldRequests();

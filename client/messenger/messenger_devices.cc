@@ -67,10 +67,7 @@ std::vector<OwnDevice> Messenger::Devices() const {
 absl::Status Messenger::TellOwnDevices(ContentBody body) {
   if (!HasOtherDevices()) return absl::OkStatus();
   ASSIGN_OR_RETURN(const Contact self, ContactFor(id_, Standing::kSelf));
-  return env_.store
-      .AddOutboxItem(NewItem(self, env_.random.String(kMessageIdBytes),
-                             env_.clock.Now(), std::move(body)))
-      .status();
+  return Tell(self, "", std::move(body));
 }
 
 absl::Status Messenger::Say(const Contact& to, absl::string_view message_id,
@@ -336,11 +333,7 @@ absl::Status Messenger::OfferLink(const AccountId& code) {
     RETURN_IF_ERROR(env_.store.SetSetting(
         kLinkStartedSetting,
         absl::StrCat(absl::ToUnixMillis(env_.clock.Now()))));
-    return env_.store
-        .AddOutboxItem(NewItem(contact, env_.random.String(kMessageIdBytes),
-                               env_.clock.Now(),
-                               LinkOffer{LinkCommitment(nonce)}))
-        .status();
+    return Tell(contact, "", LinkOffer{LinkCommitment(nonce)});
   });
 }
 
@@ -361,14 +354,10 @@ absl::StatusOr<std::string> Messenger::LinkValue(const char* setting) {
 
 absl::Status Messenger::ApplyLink(const Contact& contact,
                                   const Content& content) {
-  const absl::Time now = env_.clock.Now();
   ASSIGN_OR_RETURN(const std::string peer, LinkValue(kLinkPeerSetting));
   ASSIGN_OR_RETURN(const bool awaits, AwaitsLink());
   const auto answer = [&](ContentBody body) {
-    return env_.store
-        .AddOutboxItem(NewItem(contact, env_.random.String(kMessageIdBytes),
-                               now, std::move(body)))
-        .status();
+    return Tell(contact, "", std::move(body));
   };
   if (const auto* offer = std::get_if<LinkOffer>(&content.body)) {
     // The first who offers; another one would show other digits.
@@ -490,13 +479,7 @@ absl::Status Messenger::ConfirmLink(absl::string_view seen) {
     grant.profile_name = name_;
     auto contact = ContactFor(peer, Standing::kLink);
     absl::Status queued = contact.status();
-    if (queued.ok()) {
-      queued = env_.store
-                   .AddOutboxItem(NewItem(*contact,
-                                          env_.random.String(kMessageIdBytes),
-                                          env_.clock.Now(), grant))
-                   .status();
-    }
+    if (queued.ok()) queued = Tell(*contact, "", grant);
     crypto::SecureWipe(grant.identity_kem_seed);
     RETURN_IF_ERROR(queued);
     return ForgetLink();

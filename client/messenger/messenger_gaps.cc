@@ -72,10 +72,7 @@ absl::Status Messenger::AskForMissing() {
           env_.store.MarkAsked(device.peer, device.device, gap.sequence, now));
     }
     if (resend.sequences.empty()) continue;
-    OutboxItem item =
-        NewItem(*contact, env_.random.String(kMessageIdBytes), now, resend);
-    item.device = device.device;
-    RETURN_IF_ERROR(env_.store.AddOutboxItem(item).status());
+    RETURN_IF_ERROR(Tell(*contact, device.device, std::move(resend)));
   }
   return absl::OkStatus();
 }
@@ -114,10 +111,7 @@ absl::Status Messenger::SendAgain(const Contact& contact,
     }
   }
   if (gone.removed.empty() && gone.unknown.empty()) return absl::OkStatus();
-  OutboxItem item = NewItem(contact, env_.random.String(kMessageIdBytes), now,
-                            std::move(gone));
-  item.device = device;
-  return env_.store.AddOutboxItem(item).status();
+  return Tell(contact, device, std::move(gone));
 }
 
 absl::Status Messenger::CloseGaps(const AccountId& peer,

@@ -288,11 +288,7 @@ absl::Status Messenger::QueueReceipts() {
         (one.read ? receipts.read : receipts.delivered)
             .push_back(one.message_id);
       }
-      RETURN_IF_ERROR(env_.store
-                          .AddOutboxItem(NewItem(
-                              *contact, env_.random.String(kMessageIdBytes),
-                              env_.clock.Now(), std::move(receipts)))
-                          .status());
+      RETURN_IF_ERROR(Tell(*contact, "", std::move(receipts)));
     }
     return absl::OkStatus();
   });

@@ -174,15 +174,13 @@ void Messenger::EndChain(std::shared_ptr<FlushRun> run) {
     run->done(run->error);
     return;
   }
-  const absl::StatusOr<std::vector<OutboxItem>> left = env_.store.Outbox();
-  if (!left.ok()) {
-    run->done(left.status());
+  const absl::StatusOr<int64_t> waiting = env_.store.WaitingItems(id_);
+  if (!waiting.ok()) {
+    run->done(waiting.status());
     return;
   }
   FlushReport report;
-  for (const OutboxItem& item : *left) {
-    if (!item.extra && item.peer != id_) ++report.waiting;
-  }
+  report.waiting = static_cast<int>(*waiting);
   for (auto& [row, message] : run->messages) {
     report.messages.push_back(std::move(message));
   }
@@ -209,11 +207,8 @@ absl::StatusOr<IdentityRecord> Messenger::PinnedIdentity(
 }
 
 absl::Status Messenger::SpreadKnown() {
-  ASSIGN_OR_RETURN(const std::vector<OutboxItem> outbox, env_.store.Outbox());
-  std::set<AccountId> peers;
-  for (const OutboxItem& item : outbox) {
-    if (item.device.empty()) peers.insert(item.peer);
-  }
+  ASSIGN_OR_RETURN(const std::vector<AccountId> peers,
+                   env_.store.UnspreadPeers());
   for (const AccountId& peer : peers) {
     const absl::Status spread =
         env_.store.Transaction([&] { return SpreadItems(peer); });

@@ -1102,6 +1102,23 @@ absl::StatusOr<std::vector<OutboxItem>> ClientStore::Outbox() {
   return Collect(query, ReadOutboxItem);
 }
 
+absl::StatusOr<std::vector<AccountId>> ClientStore::UnspreadPeers() {
+  ASSIGN_OR_RETURN(
+      Statement * query,
+      database_->Prepared("SELECT DISTINCT peer FROM outbox WHERE device=x''"));
+  return Collect<AccountId>(
+      query, [](Statement& row) { return *AccountId::FromBytes(row.Blob(0)); });
+}
+
+absl::StatusOr<int64_t> ClientStore::WaitingItems(const AccountId& own) {
+  ASSIGN_OR_RETURN(Statement * query,
+                   database_->Prepared("SELECT count(*) FROM outbox WHERE "
+                                       "extra=0 AND peer<>?"));
+  query->BindBlob(1, own.bytes());
+  ASSIGN_OR_RETURN(const std::optional<int64_t> count, First(query, ReadInt));
+  return count.value_or(0);
+}
+
 absl::StatusOr<int64_t> ClientStore::OutboxItemsOf(int64_t message_row) {
   ASSIGN_OR_RETURN(Statement * query,
                    database_->Prepared("SELECT count(*) FROM outbox WHERE "

@@ -372,6 +372,10 @@ class ClientStore {
   // learns that it was taken back.
   absl::Status WithdrawOutboxItem(const OutboxItem& item, absl::Time expiry);
   absl::StatusOr<std::vector<OutboxItem>> Outbox();
+  // Whom items are for whose devices are not known yet.
+  absl::StatusOr<std::vector<crypto::AccountId>> UnspreadPeers();
+  // Items to others than `own` that no device of theirs has yet.
+  absl::StatusOr<int64_t> WaitingItems(const crypto::AccountId& own);
   // Those that no device of the recipient has yet; for one device, whatever the
   // others have.
   absl::StatusOr<int64_t> OutboxItemsOf(int64_t message_row);
