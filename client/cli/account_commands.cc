@@ -88,7 +88,7 @@ Run::Result Run::MakeStore() {
   }
   if (!key.ok()) return PinFailure(key.status(), folder_);
   absl::StatusOr<std::unique_ptr<ClientStore>> store =
-      ClientStore::Open(folder_, *key);
+      ClientStore::Open(folder_, *key, environment_.random);
   if (!store.ok()) return StorageFailure(store.status(), folder_);
   store_ = *std::move(store);
   return std::nullopt;

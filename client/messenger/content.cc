@@ -296,6 +296,8 @@ absl::StatusOr<Gone> Read(const v1::Gone& proto) {
   return gone;
 }
 
+void Write(const Typing&, v1::Content& proto) { proto.mutable_typing(); }
+
 template <typename Proto>
 absl::Status ReadInto(const Proto& proto, ContentBody& body) {
   auto read = Read(proto);
@@ -332,6 +334,9 @@ absl::Status ReadBody(const v1::Content& proto, Content& content) {
       return ReadInto(proto.resend(), content.body);
     case v1::Content::kGone:
       return ReadInto(proto.gone(), content.body);
+    case v1::Content::kTyping:
+      content.body = Typing{};
+      return absl::OkStatus();
     case v1::Content::kAck:
     case v1::Content::BODY_NOT_SET:
       return absl::OkStatus();

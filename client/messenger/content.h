@@ -124,11 +124,14 @@ struct Gone {
   std::vector<uint64_t> unknown;
 };
 
+// Something is being written just now.
+struct Typing {};
+
 // Nothing: an acknowledgement, or something a newer client says.
 using ContentBody =
     std::variant<std::monostate, TextPart, Reaction, Unsend, Receipts, Timer,
                  OwnCopy, OwnState, LinkOffer, LinkAnswer, LinkReveal,
-                 LinkGrant, Resend, Gone>;
+                 LinkGrant, Resend, Gone, Typing>;
 
 struct Content {
   std::string message_id;  // kMessageIdBytes

@@ -267,10 +267,11 @@ std::string Messenger::EncodeFor(const Contact& contact,
 // --------------------------------------------------------------- requests --
 
 absl::Status Messenger::Tell(const Contact& contact, absl::string_view device,
-                             ContentBody body) {
+                             ContentBody body, int64_t words_of) {
   OutboxItem item = NewItem(contact, env_.random.String(kMessageIdBytes),
                             env_.clock.Now(), std::move(body));
   item.device = std::string(device);
+  item.words_of = words_of;
   return env_.store.AddOutboxItem(item).status();
 }
 
@@ -672,6 +673,7 @@ absl::Status Messenger::StoreOne(ReceiveRun& run, size_t index,
   if (became_linked_) return absl::OkStatus();
   adopted_record_.reset();
   joined_.clear();
+  typing_.clear();
   const absl::Status stored = env_.store.Transaction([&]() -> absl::Status {
     ASSIGN_OR_RETURN(
         const bool fresh,
@@ -700,6 +702,8 @@ absl::Status Messenger::StoreOne(ReceiveRun& run, size_t index,
                             changes.end());
   run.report.joined.insert(run.report.joined.end(), joined_.begin(),
                            joined_.end());
+  run.report.typing.insert(run.report.typing.end(), typing_.begin(),
+                           typing_.end());
   return absl::OkStatus();
 }
 
@@ -861,6 +865,12 @@ absl::Status Messenger::DeliverContent(const Session& session,
   }
   if (contact.standing == Standing::kSelf) return ApplyOwn(*content, changes);
   if (contact.standing == Standing::kLink) return ApplyLink(contact, *content);
+  if (contact.standing == Standing::kContact) {
+    heard_[peer] = now;
+    if (std::holds_alternative<Typing>(content->body)) {
+      return HearTyping(peer, content->sent);
+    }
+  }
   ASSIGN_OR_RETURN(const std::optional<absl::Time> due, ReceiptDue());
   return ApplyContent(env_.store, contact, /*own=*/false, *content, now, due,
                       changes);

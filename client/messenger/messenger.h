@@ -22,6 +22,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -91,6 +92,12 @@ struct OwnDevice {
 // From the offer to the comparison of the digits.
 inline constexpr absl::Duration kLinkWindow = absl::Minutes(10);
 
+// That somebody writes is said at most so often, to somebody from whom
+// something has come within that time, and is worth telling so long.
+inline constexpr absl::Duration kTypingPause = absl::Seconds(10);
+inline constexpr absl::Duration kTypingAudience = absl::Minutes(10);
+inline constexpr absl::Duration kTypingLasts = absl::Seconds(20);
+
 // Contents of a contact that later ones have shown to be missing.
 struct MissingContents {
   crypto::AccountId account;
@@ -118,6 +125,8 @@ struct ReceiveReport {
   std::vector<MissingContents> missing;
   // Whom an invitation of this account has made contacts.
   std::vector<crypto::AccountId> joined;
+  // Who writes just now, for the next kTypingLasts.
+  std::vector<crypto::AccountId> typing;
   std::vector<NamedRoute> routes;
 };
 
@@ -195,6 +204,14 @@ class Messenger final {
   // then what they tell is believed.
   absl::StatusOr<bool> ReceiptsWanted();
   absl::Status WantReceipts(bool wanted);
+  // Whether contacts are told that the person writes to them just now. Only
+  // then what they tell is believed.
+  absl::StatusOr<bool> TypingWanted();
+  absl::Status WantTyping(bool wanted);
+  // The person writes to somebody just now: whether something is to be sent.
+  // Nothing where it is not wanted, nobody would see it, or it was said a
+  // moment ago; so it may be called with every key. NOT_FOUND: no contact.
+  absl::StatusOr<bool> TellTyping(const crypto::AccountId& account);
   // Takes away the texts whose time is over. Every call that shows or sends
   // something does it; a front end that shows texts meanwhile calls it, too.
   absl::Status RemoveVanished();
@@ -427,9 +444,15 @@ class Messenger final {
   OutboxItem NewItem(const Contact& contact, absl::string_view message_id,
                      absl::Time sent, ContentBody body);
   // To a contact, and a copy to the other devices of this account.
+  // The messages whose state a content decides, and whose words it has; 0:
+  // none.
+  struct About {
+    int64_t state_of = 0;
+    int64_t words_of = 0;
+  };
   absl::Status Say(const Contact& to, absl::string_view message_id,
-                   absl::Time sent, ContentBody body, int64_t message_row);
-  absl::Status TellOwnDevices(ContentBody body);
+                   absl::Time sent, ContentBody body, About about);
+  absl::Status TellOwnDevices(ContentBody body, int64_t words_of = 0);
   bool HasOtherDevices() const;
 
   // Values that the own devices share; all inside a transaction. `unless`: the
@@ -474,6 +497,9 @@ class Messenger final {
   absl::Status QueueReceipts();
   absl::StatusOr<std::optional<absl::Time>> ReceiptDue();
 
+  // The sender writes just now, if that is worth telling.
+  absl::Status HearTyping(const crypto::AccountId& peer, absl::Time sent);
+
   // Receiving.
   void ReceiveMailbox(std::shared_ptr<ReceiveRun> run, size_t index);
   absl::Status StoreRetrieved(ReceiveRun& run, size_t index,
@@ -514,7 +540,7 @@ class Messenger final {
   // Something that is no text, under an id of its own; to one device, or to all
   // when `device` is empty. QueueGreeting says only that there is a session.
   absl::Status Tell(const Contact& contact, absl::string_view device,
-                    ContentBody body);
+                    ContentBody body, int64_t words_of = 0);
   absl::Status QueueGreeting(const Contact& contact, absl::string_view device) {
     return Tell(contact, device, std::monostate());
   }
@@ -554,6 +580,11 @@ class Messenger final {
   std::optional<IdentityRecord> adopted_record_;
   // The same of contacts that an invitation made.
   std::vector<crypto::AccountId> joined_;
+  // Who has said that they write.
+  std::vector<crypto::AccountId> typing_;
+  // Of this run: when something last came from a contact, and was said to it.
+  std::map<crypto::AccountId, absl::Time> heard_;
+  std::map<crypto::AccountId, absl::Time> told_typing_;
   bool became_linked_ = false;
   bool unlinked_ = false;  // as far as this run has seen
   bool publishing_ = false;

@@ -58,6 +58,8 @@ absl::StatusOr<std::vector<StateEntry>> Messenger::ValuesToKeep(
   if (!name_.empty()) add({kProfileNameState, name_, undated, no_device});
   ASSIGN_OR_RETURN(const bool receipts, ReceiptsWanted());
   if (receipts) add({kReceiptsState, "1", undated, no_device});
+  ASSIGN_OR_RETURN(const bool typing, TypingWanted());
+  if (typing) add({kTypingState, "1", undated, no_device});
   ASSIGN_OR_RETURN(const std::vector<Contact> contacts, env_.store.Contacts());
   std::set<std::string, std::less<>> kept;  // "contact/ID"
   for (const Contact& contact : contacts) {

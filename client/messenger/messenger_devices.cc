@@ -64,17 +64,17 @@ std::vector<OwnDevice> Messenger::Devices() const {
   return devices;
 }
 
-absl::Status Messenger::TellOwnDevices(ContentBody body) {
+absl::Status Messenger::TellOwnDevices(ContentBody body, int64_t words_of) {
   if (!HasOtherDevices()) return absl::OkStatus();
   ASSIGN_OR_RETURN(const Contact self, ContactFor(id_, Standing::kSelf));
-  return Tell(self, "", std::move(body));
+  return Tell(self, "", std::move(body), words_of);
 }
 
 absl::Status Messenger::Say(const Contact& to, absl::string_view message_id,
-                            absl::Time sent, ContentBody body,
-                            int64_t message_row) {
+                            absl::Time sent, ContentBody body, About about) {
   OutboxItem item = NewItem(to, message_id, sent, body);
-  item.message_row = message_row;
+  item.message_row = about.state_of;
+  item.words_of = about.words_of;
   RETURN_IF_ERROR(env_.store.AddOutboxItem(item).status());
   if (!HasOtherDevices()) return absl::OkStatus();
   Content copy;
@@ -82,7 +82,8 @@ absl::Status Messenger::Say(const Contact& to, absl::string_view message_id,
   copy.sent = sent;
   copy.body = std::move(body);
   return TellOwnDevices(
-      OwnCopy{std::string(to.account.bytes()), EncodeContent(copy)});
+      OwnCopy{std::string(to.account.bytes()), EncodeContent(copy)},
+      about.words_of);
 }
 
 // ------------------------------------------------------------ shared values --
@@ -135,6 +136,8 @@ absl::Status Messenger::ShareProfile() {
   RETURN_IF_ERROR(ShareValue(kProfileNameState, name_, "", entries));
   ASSIGN_OR_RETURN(const bool receipts, ReceiptsWanted());
   RETURN_IF_ERROR(ShareValue(kReceiptsState, Flag(receipts), "0", entries));
+  ASSIGN_OR_RETURN(const bool typing, TypingWanted());
+  RETURN_IF_ERROR(ShareValue(kTypingState, Flag(typing), "0", entries));
   return entries.empty() ? absl::OkStatus()
                          : TellOwnDevices(OwnState{std::move(entries)});
 }
@@ -229,6 +232,9 @@ absl::Status Messenger::ApplyValue(absl::string_view name,
     return env_.store.SetSetting(kNameSetting, value);
   }
   if (name == kReceiptsState) return SetReceipts(value == "1");
+  if (name == kTypingState) {
+    return env_.store.SetSetting(kTypingSetting, value == "1" ? "1" : "0");
+  }
   if (absl::ConsumePrefix(&name, kReadState)) {
     const absl::StatusOr<AccountId> account = AccountId::FromHex(name);
     if (!account.ok()) return absl::OkStatus();

@@ -252,6 +252,21 @@ TEST_F(TwoDevicesTest, EachDeviceShowsWhatComesAndWhatTheOtherSends) {
   EXPECT_EQ((*copy)[0].state, MessageState::kElsewhere);
 }
 
+TEST_F(TwoDevicesTest, NothingOfAVanishedTextIsLeftOnAnyDevice) {
+  ASSERT_THAT(ada_.messenger().SetTimer(ben_.id(), absl::Minutes(1)), IsOk());
+  ASSERT_THAT(ada_.Flush(), IsOk());
+  ben_.Receive();
+  EXPECT_EQ(ada_.Say(ben_, "zyxwvut"), MessageState::kSent);
+  EXPECT_THAT(ben_.Receive(), ElementsAre("zyxwvut"));
+  tablet_->Receive();
+  EXPECT_THAT(Texts(*tablet_, ben_), Contains("zyxwvut"));
+  clock_.Advance(absl::Minutes(1));
+  for (Person* person : {&ada_, &ben_, tablet_.get()}) {
+    ASSERT_THAT(person->messenger().RemoveVanished(), IsOk());
+    EXPECT_THAT(person->Dump(), Not(HasSubstr("zyxw")));
+  }
+}
+
 TEST_F(TwoDevicesTest, WhicheverDeviceReadsFirstShowsIt) {
   ben_.Say(ada_, "one");
   EXPECT_THAT(tablet_->Receive(), ElementsAre("one"));

@@ -101,6 +101,7 @@ absl::Status Messenger::SendAgain(const Contact& contact,
     } else if (sent->resends < kMaxResends) {
       OutboxItem item(contact.account);
       item.content = sent->content;
+      item.words_of = sent->words_of;
       item.device = device;
       item.sequence = sequence;
       item.expiry = now + kMessageLifetime;

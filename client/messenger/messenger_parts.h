@@ -50,12 +50,16 @@ inline constexpr char kLinkEntrySetting[] = "link/entry";
 // The newest row that a front end has shown; decimal.
 inline constexpr char kShownSetting[] = "receive/shown-row";
 
+// "1": contacts are told, and believed, that something is being written.
+inline constexpr char kTypingSetting[] = "messages/typing";
+
 // Names of shared values (client/SPEC.md, section 14.6): "contact/ID/FIELD",
 // "read/ID", and these.
 inline constexpr char kContactState[] = "contact/";
 inline constexpr char kReadState[] = "read/";
 inline constexpr char kProfileNameState[] = "profile/name";
 inline constexpr char kReceiptsState[] = "settings/receipts";
+inline constexpr char kTypingState[] = "settings/typing";
 std::string ContactField(const crypto::AccountId& account,
                          absl::string_view field);
 

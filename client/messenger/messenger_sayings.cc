@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/messenger/messenger.h"
+#include "client/messenger/messenger_parts.h"
 #include "crypto/base/status_macros.h"
 
 namespace messenger::client {
@@ -53,7 +54,8 @@ absl::Status Messenger::QueueText(const Contact& contact,
     part.timer = like.timer;
     // The state of a text is not that of its edits.
     RETURN_IF_ERROR(Say(contact, message_id, sent, std::move(part),
-                        like.replaces.empty() ? message.row : 0));
+                        {.state_of = like.replaces.empty() ? message.row : 0,
+                         .words_of = message.row}));
   }
   return absl::OkStatus();
 }
@@ -163,7 +165,7 @@ absl::Status Messenger::React(int64_t row, absl::string_view emoji) {
                                      {true, std::string(emoji), sent})
                         .status());
     return Say(shown.contact, env_.random.String(kMessageIdBytes), sent,
-               Reaction{ToReader(message), std::string(emoji)}, 0);
+               Reaction{ToReader(message), std::string(emoji)}, {});
   });
 }
 
@@ -176,7 +178,7 @@ absl::Status Messenger::Unsend(int64_t row) {
     bool left = message.state != MessageState::kQueued &&
                 message.state != MessageState::kWaitingForKey;
     for (const OutboxItem& item : outbox) {
-      if (item.message_row != row) continue;
+      if (item.words_of != row) continue;
       left = left || item.blob.has_value();
       RETURN_IF_ERROR(env_.store.WithdrawOutboxItem(
           item, env_.clock.Now() + kMessageLifetime));
@@ -187,7 +189,7 @@ absl::Status Messenger::Unsend(int64_t row) {
     // The own devices have a copy of it.
     if (!left && !HasOtherDevices()) return absl::OkStatus();
     return Say(shown.contact, env_.random.String(kMessageIdBytes),
-               env_.clock.Now(), client::Unsend{message.message_id}, 0);
+               env_.clock.Now(), client::Unsend{message.message_id}, {});
   }));
   return env_.store.TruncateLog();
 }
@@ -230,7 +232,7 @@ absl::Status Messenger::SetTimer(const AccountId& account,
     note.timer = time;
     ASSIGN_OR_RETURN(note.row, env_.store.AddMessage(note));
     return Say(*contact, note.message_id, note.sent,
-               Timer{time, contact->timer_revision}, note.row);
+               Timer{time, contact->timer_revision}, {.state_of = note.row});
   });
 }
 
@@ -259,6 +261,56 @@ absl::Status Messenger::WantReceipts(bool wanted) {
     RETURN_IF_ERROR(SetReceipts(wanted));
     return ShareProfile();
   });
+}
+
+absl::StatusOr<bool> Messenger::TypingWanted() {
+  ASSIGN_OR_RETURN(const std::optional<std::string> value,
+                   env_.store.Setting(kTypingSetting));
+  return value == "1";
+}
+
+absl::Status Messenger::WantTyping(bool wanted) {
+  return env_.store.Transaction([&]() -> absl::Status {
+    RETURN_IF_ERROR(env_.store.SetSetting(kTypingSetting, wanted ? "1" : "0"));
+    return ShareProfile();
+  });
+}
+
+absl::StatusOr<bool> Messenger::TellTyping(const AccountId& account) {
+  ASSIGN_OR_RETURN(const std::optional<Contact> contact,
+                   env_.store.FindContact(account));
+  if (!contact || contact->standing != Standing::kContact) {
+    return absl::NotFoundError("this account is no contact");
+  }
+  ASSIGN_OR_RETURN(const bool wanted, TypingWanted());
+  const absl::Time now = env_.clock.Now();
+  const auto since = [now](const std::map<AccountId, absl::Time>& times,
+                           const AccountId& who) {
+    const auto found = times.find(who);
+    return found == times.end() ? absl::InfiniteDuration()
+                                : now - found->second;
+  };
+  if (!wanted || since(heard_, account) > kTypingAudience ||
+      since(told_typing_, account) < kTypingPause) {
+    return false;
+  }
+  // Nothing that is no text goes to an inbox, where everybody may write.
+  ASSIGN_OR_RETURN(const bool answered, env_.store.HasPeerMailbox(account));
+  if (!answered) return false;
+  OutboxItem item =
+      NewItem(*contact, env_.random.String(kMessageIdBytes), now, Typing());
+  item.fleeting = true;
+  RETURN_IF_ERROR(env_.store.AddOutboxItem(item).status());
+  told_typing_[account] = now;
+  return true;
+}
+
+absl::Status Messenger::HearTyping(const AccountId& peer, absl::Time sent) {
+  ASSIGN_OR_RETURN(const bool wanted, TypingWanted());
+  if (wanted && env_.clock.Now() - sent < kTypingLasts) {
+    typing_.push_back(peer);
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Messenger::SetReceipts(bool wanted) {

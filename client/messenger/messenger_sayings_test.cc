@@ -30,6 +30,7 @@ using ::messenger::testing::StatusIs;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::UnorderedElementsAre;
 
 using Kind = MessageChange::Kind;
@@ -282,6 +283,105 @@ TEST_F(SayingsTest, AStrangerGetsNoHoldOnTheHistory) {
 
 // ----------------------------------------------------------------- timers --
 
+class TypingTest : public SayingsTest {
+ protected:
+  void TurnOn(Person& person) {
+    ASSERT_THAT(person.messenger().WantTyping(true), IsOk());
+  }
+  // Whether Ada's client has something to say of it.
+  bool Tell() {
+    const auto told = ada_.messenger().TellTyping(ben_.id());
+    EXPECT_THAT(told, IsOk());
+    return told.value_or(false);
+  }
+  // Who writes, as far as Ben sees.
+  std::vector<crypto::AccountId> SeenByBen() {
+    const auto report = ben_.ReceiveReported();
+    EXPECT_THAT(report, IsOk());
+    EXPECT_THAT(report->messages, IsEmpty());
+    EXPECT_THAT(report->changes, IsEmpty());
+    return report->typing;
+  }
+};
+
+TEST_F(TypingTest, IsToldAndBelievedOnlyWhereItIsOn) {
+  EXPECT_FALSE(Tell());
+  TurnOn(ada_);
+  EXPECT_TRUE(Tell());
+  ASSERT_THAT(ada_.Flush(), IsOk());
+  EXPECT_THAT(SeenByBen(), IsEmpty());
+  TurnOn(ben_);
+  clock_.Advance(kTypingPause);
+  EXPECT_TRUE(Tell());
+  ASSERT_THAT(ada_.Flush(), IsOk());
+  EXPECT_THAT(SeenByBen(), ElementsAre(ada_.id()));
+  EXPECT_THAT(SeenByBen(), IsEmpty());
+}
+
+TEST_F(TypingTest, IsToldSeldomAndToNobodyWhoIsAway) {
+  TurnOn(ada_);
+  EXPECT_TRUE(Tell());
+  EXPECT_FALSE(Tell());
+  clock_.Advance(kTypingPause);
+  EXPECT_TRUE(Tell());
+  clock_.Advance(kTypingAudience + absl::Seconds(1));
+  EXPECT_FALSE(Tell());
+  EXPECT_EQ(ben_.Say(ada_, "back"), MessageState::kSent);
+  ada_.Receive();
+  EXPECT_TRUE(Tell());
+}
+
+TEST_F(TypingTest, OnlyContactsAreTold) {
+  TurnOn(ada_);
+  Person eve("Eve", network_, executor_, random_);
+  EXPECT_THAT(ada_.messenger().TellTyping(eve.id()).status(),
+              StatusIs(absl::StatusCode::kNotFound));
+  ASSERT_THAT(ada_.messenger().Block(ben_.id()), IsOk());
+  EXPECT_THAT(ada_.messenger().TellTyping(ben_.id()).status(),
+              StatusIs(absl::StatusCode::kNotFound));
+}
+
+TEST_F(TypingTest, WhatDoesNotLeaveAtOnceNeverDoes) {
+  TurnOn(ada_);
+  TurnOn(ben_);
+  EXPECT_TRUE(Tell());
+  ada_.mail().faults().offline = true;
+  ASSERT_THAT(ada_.Flush(), IsOk());
+  ada_.mail().faults().offline = false;
+  ASSERT_THAT(ada_.Flush(), IsOk());
+  EXPECT_THAT(SeenByBen(), IsEmpty());
+  clock_.Advance(kTypingPause);
+  EXPECT_TRUE(Tell());
+  EXPECT_EQ(*ada_.store().WaitingItems(ada_.id()), 0);
+  clock_.Advance(kTypingLasts + absl::Seconds(1));
+  ASSERT_THAT(ada_.Flush(), IsOk());
+  EXPECT_THAT(*ada_.store().Outbox(), IsEmpty());
+  EXPECT_THAT(SeenByBen(), IsEmpty());
+}
+
+TEST_F(TypingTest, WhatComesLateIsNotShown) {
+  TurnOn(ada_);
+  TurnOn(ben_);
+  EXPECT_TRUE(Tell());
+  ASSERT_THAT(ada_.Flush(), IsOk());
+  clock_.Advance(kTypingLasts);
+  EXPECT_THAT(SeenByBen(), IsEmpty());
+}
+
+TEST_F(TypingTest, LeavesNoGap) {
+  TurnOn(ada_);
+  Said("one");
+  EXPECT_TRUE(Tell());
+  const auto before = network_.messages;
+  ASSERT_THAT(ada_.Flush(), IsOk());
+  network_.messages = before;  // it is lost
+  Said("two");
+  clock_.Advance(kGapPatience);
+  const auto report = ben_.ReceiveReported();
+  ASSERT_THAT(report, IsOk());
+  EXPECT_THAT(report->missing, IsEmpty());
+}
+
 class TimerTest : public SayingsTest {
  protected:
   void SetTimer(absl::Duration time) {
@@ -322,6 +422,37 @@ TEST_F(TimerTest, ATextVanishesThatLongAfterItWasReadAndSent) {
   clock_.Advance(absl::Minutes(59));
   EXPECT_THAT(Texts(ben_), ElementsAre("hello")) << "an hour after reading";
   EXPECT_THAT(*ben_.store().Search("secret", 10), IsEmpty());
+}
+
+TEST_F(TimerTest, NothingThatWasSentOfAVanishedTextIsLeft) {
+  SetTimer(absl::Minutes(1));
+  Said("zyxwvut one");
+  ASSERT_THAT(ada_.messenger().Edit(Last(ada_).row, "zyxwvut two"), IsOk());
+  ASSERT_THAT(ada_.Flush(), IsOk());
+  ben_.Receive();
+  EXPECT_THAT(Texts(ben_), ElementsAre("hello", "zyxwvut two"));
+  // Not even while it is there.
+  EXPECT_THAT(ada_.Dump(), Not(HasSubstr("zyxw")));
+  EXPECT_THAT(ben_.Dump(), Not(HasSubstr("zyxw")));
+  clock_.Advance(absl::Minutes(1));
+  EXPECT_THAT(Texts(ada_), ElementsAre("hello"));
+  EXPECT_THAT(Texts(ben_), ElementsAre("hello"));
+  EXPECT_THAT(ada_.Dump(), Not(HasSubstr("zyxw")));
+  EXPECT_THAT(ben_.Dump(), Not(HasSubstr("zyxw")));
+}
+
+TEST_F(SayingsTest, NothingOfATextThatWasTakenBackIsLeft) {
+  Said("zyxwvut one");
+  const Message message = Last(ada_);
+  ASSERT_THAT(ada_.messenger().Edit(message.row, "zyxwvut two"), IsOk());
+  ASSERT_THAT(ada_.Flush(), IsOk());
+  ASSERT_THAT(ada_.messenger().Edit(message.row, "zyxwvut three"), IsOk());
+  ASSERT_THAT(ada_.messenger().Unsend(message.row), IsOk());
+  ASSERT_THAT(ada_.Flush(), IsOk());
+  ben_.Receive();
+  EXPECT_EQ(Last(ben_).removal, Removal::kUnsent);
+  EXPECT_THAT(ada_.Dump(), Not(HasSubstr("zyxw")));
+  EXPECT_THAT(ben_.Dump(), Not(HasSubstr("zyxw")));
 }
 
 TEST_F(TimerTest, WhatIsNotShownOrNotSentDoesNotVanish) {

@@ -104,6 +104,8 @@ void Messenger::Flush(bool force, MailDone<FlushReport> done) {
   }
   absl::Status prepared = RemoveVanished();
   prepared.Update(QueueReceipts());
+  prepared.Update(
+      env_.store.ForgetFleetingBefore(env_.clock.Now() - kTypingLasts));
   prepared.Update(SpreadKnown());
   if (!prepared.ok()) {
     done(prepared);
@@ -514,6 +516,7 @@ absl::StatusOr<OutboxItem> Messenger::CutForInbox(FlushRun& run, size_t chain,
   } else if (started) {
     OutboxItem greeting = like;
     greeting.message_row = 0;
+    greeting.words_of = 0;
     greeting.content = EncodeFor(contact, env_.random.String(kMessageIdBytes),
                                  env_.clock.Now(), std::monostate());
     replacements.push_back(std::move(greeting));
@@ -708,7 +711,7 @@ absl::StatusOr<Session> Messenger::StartSession(
 absl::Status Messenger::SealItem(const Session& session, OutboxItem& item) {
   OutboxItem sealed = item;
   // Once it has a number it keeps it, whenever it is sealed again.
-  if (sealed.sequence == 0) {
+  if (sealed.sequence == 0 && !sealed.fleeting) {
     ASSIGN_OR_RETURN(sealed.sequence,
                      env_.store.NextSequence(item.peer, item.device));
   }
@@ -733,8 +736,10 @@ absl::Status Messenger::SealItem(const Session& session, OutboxItem& item) {
     ASSIGN_OR_RETURN(const bool there, env_.store.HasOutboxItem(item.row));
     if (!there) return absl::CancelledError("it was taken back");
     RETURN_IF_ERROR(PutSession(env_.store, encrypted.next));
-    RETURN_IF_ERROR(
-        env_.store.CountSequence(sealed.peer, sealed.device, sealed.sequence));
+    if (sealed.sequence != 0) {
+      RETURN_IF_ERROR(env_.store.CountSequence(sealed.peer, sealed.device,
+                                               sealed.sequence));
+    }
     return env_.store.UpdateOutboxItem(sealed);
   }));
   // Not before: a blob whose session was not kept must never leave, or the
@@ -788,6 +793,7 @@ absl::Status Messenger::RecordItemResult(
   if (!there) return absl::OkStatus();  // Taken back meanwhile.
   const bool given_up = GivenUp(item, result.status());
   const bool counts = item.message_row != 0 && !item.extra;
+  if (!result.ok() && item.fleeting) return store.DeleteOutboxItem(item.row);
   if (!result.ok() && !given_up) {
     OutboxItem next = item;
     ++next.attempts;

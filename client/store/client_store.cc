@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "crypto/aead/committing_aead.h"
 #include "crypto/base/status_macros.h"
 
 namespace messenger::client {
@@ -195,10 +196,49 @@ CREATE TABLE received_invites(
   account BLOB PRIMARY KEY, token BLOB NOT NULL) WITHOUT ROWID;
 )sql";
 
+// From version 11 to version 12: words that vanish are sealed under keys of
+// their own. Whatever way such a row goes, its key is dropped.
+constexpr char kSchema12[] = R"sql(
+ALTER TABLE messages ADD COLUMN key_slot INTEGER;
+ALTER TABLE messages ADD COLUMN sealed BLOB;
+CREATE INDEX messages_key ON messages(key_slot) WHERE key_slot IS NOT NULL;
+ALTER TABLE outbox ADD COLUMN words_of INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE outbox ADD COLUMN key_slot INTEGER;
+ALTER TABLE outbox ADD COLUMN fleeting INTEGER NOT NULL DEFAULT 0;
+UPDATE outbox SET words_of=message_row;
+ALTER TABLE sent_contents RENAME COLUMN message_row TO words_of;
+ALTER TABLE sent_contents ADD COLUMN key_slot INTEGER;
+CREATE TABLE dropped_keys(slot INTEGER PRIMARY KEY);
+CREATE TRIGGER messages_key_deleted AFTER DELETE ON messages
+  WHEN old.key_slot IS NOT NULL BEGIN
+  INSERT OR IGNORE INTO dropped_keys VALUES(old.key_slot);
+END;
+CREATE TRIGGER messages_key_changed AFTER UPDATE OF key_slot ON messages
+  WHEN old.key_slot IS NOT NULL BEGIN
+  INSERT OR IGNORE INTO dropped_keys VALUES(old.key_slot);
+END;
+CREATE TRIGGER outbox_key_deleted AFTER DELETE ON outbox
+  WHEN old.key_slot IS NOT NULL BEGIN
+  INSERT OR IGNORE INTO dropped_keys VALUES(old.key_slot);
+END;
+CREATE TRIGGER outbox_key_changed AFTER UPDATE OF key_slot ON outbox
+  WHEN old.key_slot IS NOT NULL BEGIN
+  INSERT OR IGNORE INTO dropped_keys VALUES(old.key_slot);
+END;
+CREATE TRIGGER sent_key_deleted AFTER DELETE ON sent_contents
+  WHEN old.key_slot IS NOT NULL BEGIN
+  INSERT OR IGNORE INTO dropped_keys VALUES(old.key_slot);
+END;
+CREATE TRIGGER sent_key_changed AFTER UPDATE OF key_slot ON sent_contents
+  WHEN old.key_slot IS NOT NULL BEGIN
+  INSERT OR IGNORE INTO dropped_keys VALUES(old.key_slot);
+END;
+)sql";
+
 // Each from the version that is its index to the next.
-constexpr const char* kMigrations[] = {kSchema,  kSchema2,  kSchema3, kSchema4,
-                                       kSchema5, kSchema6,  kSchema7, kSchema8,
-                                       kSchema9, kSchema10, kSchema11};
+constexpr const char* kMigrations[] = {
+    kSchema,  kSchema2, kSchema3, kSchema4,  kSchema5,  kSchema6,
+    kSchema7, kSchema8, kSchema9, kSchema10, kSchema11, kSchema12};
 static_assert(std::size(kMigrations) == ClientStore::kSchemaVersion);
 
 // What FTS5 is asked for: each word as a string, so that none of its own signs
@@ -269,6 +309,7 @@ SessionRow ReadSession(Statement& row) {
   return {row.Blob(0), *AccountId::FromBytes(row.Blob(1)), row.Blob(2)};
 }
 
+// All but the words of one that vanishes.
 Message ReadMessage(Statement& row) {
   Message message(*AccountId::FromBytes(row.Blob(1)));
   message.row = row.Int(0);
@@ -305,6 +346,8 @@ OutboxItem ReadOutboxItem(Statement& row) {
   item.logical = row.Int(11);
   item.extra = row.Int(12) != 0;
   item.sequence = Unsigned(row.Int(13));
+  item.words_of = row.Int(14);
+  item.fleeting = row.Int(16) != 0;
   return item;
 }
 
@@ -332,24 +375,46 @@ absl::StatusOr<std::optional<Row>> First(Statement* query,
   return result;
 }
 
+// Of a message; the sealed words follow.
+constexpr int kMessageSlotColumn = 17;
+constexpr int kOutboxSlotColumn = 15;
+constexpr char kVanishingAd[] = "nm1-vanishing";
+// There once the rows of older versions are sealed.
+constexpr char kSealedSetting[] = "store/vanishing-sealed";
+
 int64_t ReadInt(Statement& row) { return row.Int(0); }
 std::string ReadBlob(Statement& row) { return row.Blob(0); }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ClientStore>> ClientStore::Open(
-    const std::string& folder, const DatabaseKey& key, const std::string& vfs) {
+    const std::string& folder, const DatabaseKey& key, crypto::Random& random,
+    const std::string& vfs) {
   Database::Options options;
   options.key = &key;
   options.exclusive = true;
   options.vfs = vfs;
-  ASSIGN_OR_RETURN(
-      std::unique_ptr<Database> database,
-      Database::Open(absl::StrCat(folder, "/messages.db"), options));
-  std::unique_ptr<ClientStore> store(new ClientStore(std::move(database)));
+  const std::string path = absl::StrCat(folder, "/messages.db");
+  ASSIGN_OR_RETURN(std::unique_ptr<Database> database,
+                   Database::Open(path, options));
   // What was removed leaves no trace, not even in pages that are free now.
-  RETURN_IF_ERROR(store->database_->Exec("PRAGMA secure_delete=ON"));
-  RETURN_IF_ERROR(Migrate(*store->database_, kSchemaVersion));
+  RETURN_IF_ERROR(database->Exec("PRAGMA secure_delete=ON"));
+  RETURN_IF_ERROR(Migrate(*database, kSchemaVersion));
+  ASSIGN_OR_RETURN(
+      std::unique_ptr<VanishingKeys> keys,
+      VanishingKeys::Open(absl::StrCat(path, "-keys"), vfs, random));
+  std::unique_ptr<ClientStore> store(
+      new ClientStore(std::move(database), std::move(keys)));
+  RETURN_IF_ERROR(store->DestroyDropped());
+  RETURN_IF_ERROR(store->SealOldRows());
+  ASSIGN_OR_RETURN(
+      Statement * query,
+      store->database_->Prepared(
+          "SELECT key_slot FROM messages WHERE key_slot IS NOT NULL UNION ALL "
+          "SELECT key_slot FROM outbox WHERE key_slot IS NOT NULL UNION ALL "
+          "SELECT key_slot FROM sent_contents WHERE key_slot IS NOT NULL"));
+  ASSIGN_OR_RETURN(const std::vector<int64_t> slots, Collect(query, ReadInt));
+  RETURN_IF_ERROR(store->keys_->KeepOnly({slots.begin(), slots.end()}));
   return store;
 }
 
@@ -367,6 +432,183 @@ absl::Status ClientStore::Migrate(Database& database, int64_t to) {
     return database.SetUserVersion(to);
   });
 }
+
+absl::Status ClientStore::Transaction(absl::FunctionRef<absl::Status()> body) {
+  in_transaction_ = true;
+  const absl::Status status = database_->Transaction([&]() -> absl::Status {
+    RETURN_IF_ERROR(body());
+    // What they seal must not be there before them.
+    return keys_->Sync();
+  });
+  in_transaction_ = false;
+  // Keys of a transaction that failed stay until the next start: after an error
+  // of the disk it may be there all the same.
+  RETURN_IF_ERROR(status);
+  // It is done, whatever the disk says of this.
+  DestroyDropped().IgnoreError();
+  return absl::OkStatus();
+}
+
+// ----------------------------------------------------- words that vanish --
+
+absl::StatusOr<ClientStore::Words> ClientStore::Seal(bool vanishes,
+                                                     absl::string_view text) {
+  if (!vanishes || text.empty()) return Words{std::nullopt, std::string(text)};
+  ASSIGN_OR_RETURN(VanishingKeys::NewKey added, keys_->Add());
+  if (!in_transaction_) RETURN_IF_ERROR(keys_->Sync());
+  return Words{added.slot,
+               crypto::CommittingSeal(added.key, kVanishingAd, text)};
+}
+
+absl::StatusOr<std::optional<std::string>> ClientStore::Unseal(
+    const Words& words) {
+  if (!words.slot) return words.bytes;
+  const absl::StatusOr<crypto::SecretBytes<32>> key = keys_->Find(*words.slot);
+  if (absl::IsNotFound(key.status())) return std::nullopt;
+  RETURN_IF_ERROR(key.status());
+  absl::StatusOr<std::string> text =
+      crypto::CommittingOpen(*key, kVanishingAd, words.bytes);
+  // An old copy of the database beside newer keys: the slot is another's.
+  if (!text.ok()) return std::nullopt;
+  return *std::move(text);
+}
+
+ClientStore::Words ClientStore::ReadWords(Statement& row, int slot, int bytes) {
+  Words words;
+  if (!row.IsNull(slot)) words.slot = row.Int(slot);
+  words.bytes = row.Blob(bytes);
+  return words;
+}
+
+void ClientStore::BindWords(Statement& statement, int slot, int bytes,
+                            const Words& words) {
+  if (words.slot) {
+    statement.BindInt(slot, *words.slot);
+  } else {
+    statement.BindNull(slot);
+  }
+  statement.BindBlob(bytes, words.bytes);
+}
+
+absl::StatusOr<std::vector<Message>> ClientStore::CollectMessages(
+    Statement* query) {
+  std::vector<Message> messages;
+  while (true) {
+    ASSIGN_OR_RETURN(const bool row, query->Step());
+    if (!row) break;
+    messages.push_back(ReadMessage(*query));
+    if (query->IsNull(kMessageSlotColumn)) continue;
+    ASSIGN_OR_RETURN(
+        std::optional<std::string> text,
+        Unseal(ReadWords(*query, kMessageSlotColumn, kMessageSlotColumn + 1)));
+    if (!text) messages.back().removal = Removal::kVanished;
+    messages.back().text = std::move(text).value_or("");
+  }
+  query->Reset();
+  return messages;
+}
+
+absl::StatusOr<std::optional<Message>> ClientStore::FirstMessage(
+    Statement* query) {
+  ASSIGN_OR_RETURN(std::vector<Message> messages, CollectMessages(query));
+  if (messages.empty()) return std::nullopt;
+  return std::move(messages.front());
+}
+
+absl::StatusOr<bool> ClientStore::Vanishes(int64_t message_row) {
+  if (message_row == 0) return false;
+  ASSIGN_OR_RETURN(
+      Statement * query,
+      database_->Prepared("SELECT timer_ms>0 FROM messages WHERE row=?"));
+  query->BindInt(1, message_row);
+  ASSIGN_OR_RETURN(const std::optional<int64_t> timer, First(query, ReadInt));
+  return timer.value_or(0) != 0;
+}
+
+absl::Status ClientStore::SealOldRows() {
+  ASSIGN_OR_RETURN(const std::optional<std::string> done,
+                   Setting(kSealedSetting));
+  if (done) return absl::OkStatus();
+  struct Row {
+    int64_t row = 0;
+    std::string bytes;
+  };
+  const auto seal = [&](const char* rows, const char* change) -> absl::Status {
+    ASSIGN_OR_RETURN(Statement * query, database_->Prepared(rows));
+    ASSIGN_OR_RETURN(const std::vector<Row> found,
+                     Collect<Row>(query, [](Statement& row) {
+                       return Row{row.Int(0), row.Blob(1)};
+                     }));
+    for (const Row& row : found) {
+      ASSIGN_OR_RETURN(const Words words, Seal(true, row.bytes));
+      ASSIGN_OR_RETURN(Statement * update, database_->Prepared(change));
+      BindWords(*update, 1, 2, words);
+      RETURN_IF_ERROR(update->BindInt(3, row.row).Run());
+    }
+    return absl::OkStatus();
+  };
+  RETURN_IF_ERROR(Transaction([&]() -> absl::Status {
+    RETURN_IF_ERROR(seal(
+        "SELECT row, text FROM messages WHERE timer_ms>0 AND key_slot IS NULL "
+        "AND text<>''",
+        "UPDATE messages SET key_slot=?, sealed=?, text='' WHERE row=?"));
+    RETURN_IF_ERROR(seal(
+        "SELECT row, content FROM outbox WHERE key_slot IS NULL AND words_of "
+        "IN (SELECT row FROM messages WHERE timer_ms>0) AND content<>x''",
+        "UPDATE outbox SET key_slot=?, content=? WHERE row=?"));
+    RETURN_IF_ERROR(SealOldSent());
+    return SetSetting(kSealedSetting, "1");
+  }));
+  return TruncateLog();
+}
+
+absl::Status ClientStore::SealOldSent() {
+  struct Row {
+    std::string peer;
+    std::string device;
+    int64_t sequence = 0;
+    std::string content;
+  };
+  ASSIGN_OR_RETURN(
+      Statement * query,
+      database_->Prepared(
+          "SELECT peer, device, sequence, content FROM sent_contents WHERE "
+          "key_slot IS NULL AND content<>x'' AND words_of IN "
+          "(SELECT row FROM messages WHERE timer_ms>0)"));
+  ASSIGN_OR_RETURN(
+      const std::vector<Row> found, Collect<Row>(query, [](Statement& row) {
+        return Row{row.Blob(0), row.Blob(1), row.Int(2), row.Blob(3)};
+      }));
+  for (const Row& row : found) {
+    ASSIGN_OR_RETURN(const Words words, Seal(true, row.content));
+    ASSIGN_OR_RETURN(
+        Statement * update,
+        database_->Prepared("UPDATE sent_contents SET key_slot=?, content=? "
+                            "WHERE peer=? AND device=? AND sequence=?"));
+    BindWords(*update, 1, 2, words);
+    RETURN_IF_ERROR(update->BindBlob(3, row.peer)
+                        .BindBlob(4, row.device)
+                        .BindInt(5, row.sequence)
+                        .Run());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ClientStore::DestroyDropped() {
+  ASSIGN_OR_RETURN(Statement * query,
+                   database_->Prepared("SELECT slot FROM dropped_keys"));
+  ASSIGN_OR_RETURN(const std::vector<int64_t> slots, Collect(query, ReadInt));
+  if (slots.empty()) return absl::OkStatus();
+  RETURN_IF_ERROR(keys_->Destroy(slots));
+  ASSIGN_OR_RETURN(Statement * remove,
+                   database_->Prepared("DELETE FROM dropped_keys"));
+  RETURN_IF_ERROR(remove->Run());
+  // Only now may they be used again: a slot that is on the list is destroyed.
+  keys_->Free(slots);
+  return absl::OkStatus();
+}
+
+// ------------------------------------------------------------------ values --
 
 absl::StatusOr<std::optional<std::string>> ClientStore::Setting(
     absl::string_view name) {
@@ -511,13 +753,15 @@ absl::Status ClientStore::ForgetAcceptedInits(
 }
 
 absl::StatusOr<int64_t> ClientStore::AddMessage(const Message& message) {
+  ASSIGN_OR_RETURN(const Words words,
+                   Seal(message.timer > absl::ZeroDuration(), message.text));
   ASSIGN_OR_RETURN(
       Statement * insert,
       database_->Prepared(
           "INSERT INTO messages(conversation, outgoing, message_id, text, "
           "sent_ms, stored_ms, state, detail, kind, reply_outgoing, reply_id, "
-          "edited_ms, removal, timer_ms, vanishes_ms) "
-          "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+          "edited_ms, removal, timer_ms, vanishes_ms, key_slot, sealed) "
+          "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
   if (message.reply_to) {
     insert->BindInt(10, message.reply_to->outgoing ? 1 : 0)
         .BindBlob(11, message.reply_to->message_id);
@@ -526,10 +770,15 @@ absl::StatusOr<int64_t> ClientStore::AddMessage(const Message& message) {
   }
   BindTime(*insert, 12, message.edited);
   BindTime(*insert, 15, message.vanishes);
+  if (words.slot) {
+    BindWords(*insert, 16, 17, words);
+  } else {
+    insert->BindNull(16).BindNull(17);
+  }
   RETURN_IF_ERROR(insert->BindBlob(1, message.conversation.bytes())
                       .BindInt(2, message.outgoing ? 1 : 0)
                       .BindBlob(3, message.message_id)
-                      .BindText(4, message.text)
+                      .BindText(4, words.slot ? "" : message.text)
                       .BindInt(5, absl::ToUnixMillis(message.sent))
                       .BindInt(6, absl::ToUnixMillis(message.stored))
                       .BindInt(7, static_cast<int>(message.state))
@@ -540,7 +789,7 @@ absl::StatusOr<int64_t> ClientStore::AddMessage(const Message& message) {
                       .Run());
   const int64_t row = database_->LastInsertRowId();
   RETURN_IF_ERROR(ApplyEarlyEdit(message.conversation,
-                                 {message.outgoing, message.message_id}));
+                                 {message.outgoing, message.message_id}, row));
   return row;
 }
 
@@ -561,7 +810,7 @@ absl::StatusOr<std::optional<Message>> ClientStore::FindMessage(int64_t row) {
   ASSIGN_OR_RETURN(Statement * query,
                    database_->Prepared("SELECT * FROM messages WHERE row=?"));
   query->BindInt(1, row);
-  return First(query, ReadMessage);
+  return FirstMessage(query);
 }
 
 absl::StatusOr<std::optional<Message>> ClientStore::FindMessage(
@@ -573,7 +822,7 @@ absl::StatusOr<std::optional<Message>> ClientStore::FindMessage(
   query->BindBlob(1, conversation.bytes())
       .BindInt(2, key.outgoing ? 1 : 0)
       .BindBlob(3, key.message_id);
-  return First(query, ReadMessage);
+  return FirstMessage(query);
 }
 
 absl::StatusOr<std::vector<Message>> ClientStore::Messages(
@@ -597,7 +846,7 @@ absl::StatusOr<std::vector<Message>> ClientStore::Messages(
   query->BindInt(2, limit)
       .BindInt(3, static_cast<int64_t>(Standing::kRequest))
       .BindInt(4, static_cast<int64_t>(Removal::kUnsent));
-  return Collect(query, ReadMessage);
+  return CollectMessages(query);
 }
 
 absl::StatusOr<std::vector<Message>> ClientStore::Search(
@@ -614,7 +863,60 @@ absl::StatusOr<std::vector<Message>> ClientStore::Search(
           "ORDER BY message_words.rowid DESC LIMIT ?2) ORDER BY row"));
   query->BindText(1, wanted).BindInt(2, limit).BindInt(
       3, static_cast<int64_t>(Standing::kRequest));
-  return Collect(query, ReadMessage);
+  ASSIGN_OR_RETURN(std::vector<Message> found, CollectMessages(query));
+  ASSIGN_OR_RETURN(const std::vector<Message> vanishing,
+                   SearchVanishing(wanted, limit));
+  if (vanishing.empty()) return found;
+  found.insert(found.end(), vanishing.begin(), vanishing.end());
+  std::sort(found.begin(), found.end(),
+            [](const Message& a, const Message& b) { return a.row < b.row; });
+  const size_t surplus = found.size() - std::min<size_t>(found.size(), limit);
+  found.erase(found.begin(), found.begin() + surplus);
+  return found;
+}
+
+// The index would keep their words. One that lies in memory, for this search
+// only, has the same rules.
+absl::StatusOr<std::vector<Message>> ClientStore::SearchVanishing(
+    const std::string& wanted, int limit) {
+  ASSIGN_OR_RETURN(
+      Statement * query,
+      database_->Prepared(
+          "SELECT * FROM messages WHERE key_slot IS NOT NULL AND removal=0 "
+          "AND conversation NOT IN "
+          "(SELECT account FROM contacts WHERE standing=?) ORDER BY row"));
+  query->BindInt(1, static_cast<int64_t>(Standing::kRequest));
+  ASSIGN_OR_RETURN(std::vector<Message> messages, CollectMessages(query));
+  if (messages.empty()) return messages;
+  RETURN_IF_ERROR(
+      database_->Exec("CREATE VIRTUAL TABLE temp.vanishing_words USING fts5("
+                      "text, tokenize=\"unicode61 remove_diacritics 2\")"));
+  std::vector<int64_t> rows;
+  const auto search = [&]() -> absl::Status {
+    for (const Message& message : messages) {
+      ASSIGN_OR_RETURN(
+          Statement * insert,
+          database_->Prepared(
+              "INSERT INTO temp.vanishing_words(rowid, text) VALUES(?, ?)"));
+      RETURN_IF_ERROR(
+          insert->BindInt(1, message.row).BindText(2, message.text).Run());
+    }
+    ASSIGN_OR_RETURN(
+        Statement * match,
+        database_->Prepared(
+            "SELECT rowid FROM temp.vanishing_words WHERE vanishing_words "
+            "MATCH ? ORDER BY rowid DESC LIMIT ?"));
+    match->BindText(1, wanted).BindInt(2, limit);
+    ASSIGN_OR_RETURN(rows, Collect(match, ReadInt));
+    return absl::OkStatus();
+  };
+  const absl::Status searched = database_->Transaction(search);
+  RETURN_IF_ERROR(database_->Exec("DROP TABLE temp.vanishing_words"));
+  RETURN_IF_ERROR(searched);
+  std::erase_if(messages, [&rows](const Message& message) {
+    return std::find(rows.begin(), rows.end(), message.row) == rows.end();
+  });
+  return messages;
 }
 
 absl::StatusOr<std::vector<Message>> ClientStore::IncomingAfter(int64_t row) {
@@ -626,7 +928,7 @@ absl::StatusOr<std::vector<Message>> ClientStore::IncomingAfter(int64_t row) {
           "conversation NOT IN "
           "(SELECT account FROM contacts WHERE standing<>?) ORDER BY row"));
   query->BindInt(1, row).BindInt(2, static_cast<int64_t>(Standing::kContact));
-  return Collect(query, ReadMessage);
+  return CollectMessages(query);
 }
 
 absl::Status ClientStore::MarkShown(const AccountId& conversation,
@@ -652,8 +954,7 @@ absl::Status ClientStore::MoveIncomingToEnd(const AccountId& conversation) {
       database_->Prepared("SELECT * FROM messages "
                           "WHERE conversation=? AND outgoing=0 ORDER BY row"));
   query->BindBlob(1, conversation.bytes());
-  ASSIGN_OR_RETURN(const std::vector<Message> messages,
-                   Collect(query, ReadMessage));
+  ASSIGN_OR_RETURN(const std::vector<Message> messages, CollectMessages(query));
   for (const Message& message : messages) {
     ASSIGN_OR_RETURN(Statement * remove,
                      database_->Prepared("DELETE FROM messages WHERE row=?"));
@@ -675,7 +976,7 @@ absl::StatusOr<std::vector<Message>> ClientStore::MessagesToKeep(int64_t after,
       .BindInt(2, static_cast<int64_t>(Standing::kContact))
       .BindInt(3, static_cast<int64_t>(Standing::kBlocked))
       .BindInt(4, limit);
-  return Collect(query, ReadMessage);
+  return CollectMessages(query);
 }
 
 absl::StatusOr<bool> ClientStore::AddRestored(const Message& message) {
@@ -728,6 +1029,10 @@ absl::Status ClientStore::SortRestored(int64_t last, int64_t shown) {
   RETURN_IF_ERROR(database_->Exec(
       "UPDATE outbox SET message_row=(SELECT place FROM places WHERE "
       "old=message_row) WHERE message_row IN (SELECT old FROM places);"
+      "UPDATE outbox SET words_of=(SELECT place FROM places WHERE "
+      "old=words_of) WHERE words_of IN (SELECT old FROM places);"
+      "UPDATE sent_contents SET words_of=(SELECT place FROM places WHERE "
+      "old=words_of) WHERE words_of IN (SELECT old FROM places);"
       "UPDATE messages SET row=(SELECT place FROM places WHERE old=row) "
       "WHERE row IN (SELECT old FROM places);"
       "DELETE FROM places"));
@@ -755,15 +1060,27 @@ absl::StatusOr<bool> ClientStore::EditMessage(int64_t row,
                                               absl::string_view text,
                                               absl::Time edited) {
   ASSIGN_OR_RETURN(
-      Statement * update,
-      database_->Prepared("UPDATE messages SET text=?1, edited_ms=?2 "
-                          "WHERE row=?3 AND removal=0 AND kind=0 AND "
+      Statement * query,
+      database_->Prepared("SELECT timer_ms>0 FROM messages WHERE row=?1 AND "
+                          "removal=0 AND kind=0 AND "
                           "(edited_ms IS NULL OR edited_ms<?2)"));
-  RETURN_IF_ERROR(update->BindText(1, text)
-                      .BindInt(2, absl::ToUnixMillis(edited))
-                      .BindInt(3, row)
-                      .Run());
-  return database_->Changes() > 0;
+  query->BindInt(1, row).BindInt(2, absl::ToUnixMillis(edited));
+  ASSIGN_OR_RETURN(const std::optional<int64_t> vanishes,
+                   First(query, ReadInt));
+  if (!vanishes) return false;
+  ASSIGN_OR_RETURN(const Words words, Seal(*vanishes != 0, text));
+  ASSIGN_OR_RETURN(
+      Statement * update,
+      words.slot ? database_->Prepared(
+                       "UPDATE messages SET edited_ms=?3, key_slot=?1, "
+                       "sealed=?2, text='' WHERE row=?4")
+                 : database_->Prepared("UPDATE messages SET edited_ms=?3, "
+                                       "key_slot=?1, sealed=NULL, text="
+                                       "CAST(?2 AS TEXT) WHERE row=?4"));
+  BindWords(*update, 1, 2, words);
+  RETURN_IF_ERROR(
+      update->BindInt(3, absl::ToUnixMillis(edited)).BindInt(4, row).Run());
+  return true;
 }
 
 absl::Status ClientStore::KeepEarlyEdit(const AccountId& conversation,
@@ -790,27 +1107,25 @@ absl::Status ClientStore::KeepEarlyEdit(const AccountId& conversation,
 }
 
 absl::Status ClientStore::ApplyEarlyEdit(const AccountId& conversation,
-                                         const MessageKey& key) {
+                                         const MessageKey& key, int64_t row) {
+  struct Edit {
+    std::string text;
+    absl::Time edited;
+  };
   ASSIGN_OR_RETURN(
-      Statement * update,
-      database_->Prepared(
-          "UPDATE messages SET text=early.text, edited_ms=early.edited_ms "
-          "FROM early_edits AS early WHERE early.conversation=?1 AND "
-          "early.outgoing=?2 AND early.message_id=?3 AND "
-          "messages.conversation=?1 AND messages.outgoing=?2 AND "
-          "messages.message_id=?3 AND removal=0 AND kind=0"));
-  RETURN_IF_ERROR(update->BindBlob(1, conversation.bytes())
-                      .BindInt(2, key.outgoing ? 1 : 0)
-                      .BindBlob(3, key.message_id)
-                      .Run());
-  ASSIGN_OR_RETURN(
-      Statement * remove,
+      Statement * take,
       database_->Prepared("DELETE FROM early_edits WHERE conversation=? AND "
-                          "outgoing=? AND message_id=?"));
-  return remove->BindBlob(1, conversation.bytes())
+                          "outgoing=? AND message_id=? "
+                          "RETURNING text, edited_ms"));
+  take->BindBlob(1, conversation.bytes())
       .BindInt(2, key.outgoing ? 1 : 0)
-      .BindBlob(3, key.message_id)
-      .Run();
+      .BindBlob(3, key.message_id);
+  ASSIGN_OR_RETURN(const std::vector<Edit> edits,
+                   Collect<Edit>(take, [](Statement& row) {
+                     return Edit{row.Text(0), absl::FromUnixMillis(row.Int(1))};
+                   }));
+  if (edits.empty()) return absl::OkStatus();
+  return EditMessage(row, edits[0].text, edits[0].edited).status();
 }
 
 absl::Status ClientStore::RemoveMessage(const Message& message, Removal why) {
@@ -818,7 +1133,8 @@ absl::Status ClientStore::RemoveMessage(const Message& message, Removal why) {
       Statement * update,
       database_->Prepared(
           "UPDATE messages SET text='', detail='', reply_id=NULL, "
-          "edited_ms=NULL, vanishes_ms=NULL, removal=? WHERE row=?"));
+          "edited_ms=NULL, vanishes_ms=NULL, sealed=NULL, key_slot=NULL, "
+          "removal=? WHERE row=?"));
   RETURN_IF_ERROR(update->BindInt(1, static_cast<int64_t>(why))
                       .BindInt(2, message.row)
                       .Run());
@@ -832,9 +1148,10 @@ absl::Status ClientStore::RemoveMessage(const Message& message, Removal why) {
                       .Run());
   if (message.outgoing) {
     // It is not sent again; that it was there is known for a while.
-    ASSIGN_OR_RETURN(Statement * sent,
-                     database_->Prepared("UPDATE sent_contents SET content=x'' "
-                                         "WHERE message_row=?"));
+    ASSIGN_OR_RETURN(
+        Statement * sent,
+        database_->Prepared("UPDATE sent_contents SET content=x'', "
+                            "key_slot=NULL WHERE words_of=?"));
     return sent->BindInt(1, message.row).Run();
   }
   ASSIGN_OR_RETURN(
@@ -996,7 +1313,7 @@ absl::StatusOr<std::vector<Message>> ClientStore::Vanished(absl::Time now,
       database_->Prepared("SELECT * FROM messages WHERE vanishes_ms<=? "
                           "ORDER BY vanishes_ms LIMIT ?"));
   query->BindInt(1, absl::ToUnixMillis(now)).BindInt(2, limit);
-  return Collect(query, ReadMessage);
+  return CollectMessages(query);
 }
 
 absl::Status ClientStore::ForgetRemovedBefore(absl::Time time) {
@@ -1013,19 +1330,22 @@ absl::Status ClientStore::ForgetRemovedBefore(absl::Time time) {
 }
 
 absl::Status ClientStore::TruncateLog() {
+  RETURN_IF_ERROR(DestroyDropped());
   return database_->Exec("PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
 absl::StatusOr<int64_t> ClientStore::AddOutboxItem(const OutboxItem& item) {
+  ASSIGN_OR_RETURN(const bool vanishes, Vanishes(item.words_of));
+  ASSIGN_OR_RETURN(const Words words, Seal(vanishes, item.content));
   ASSIGN_OR_RETURN(
       Statement * insert,
       database_->Prepared(
           "INSERT INTO outbox(message_row, peer, content, blob, mailbox, "
           "namespace, expiry_ms, attempts, next_try_ms, device, logical, "
-          "extra, sequence) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
-  insert->BindInt(1, item.message_row)
-      .BindBlob(2, item.peer.bytes())
-      .BindBlob(3, item.content);
+          "extra, sequence, words_of, key_slot, fleeting) "
+          "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+  insert->BindInt(1, item.message_row).BindBlob(2, item.peer.bytes());
+  BindWords(*insert, 15, 3, words);
   if (item.blob) {
     insert->BindBlob(4, *item.blob);
   } else {
@@ -1040,6 +1360,8 @@ absl::StatusOr<int64_t> ClientStore::AddOutboxItem(const OutboxItem& item) {
                       .BindInt(11, item.logical)
                       .BindInt(12, item.extra ? 1 : 0)
                       .BindInt(13, Signed(item.sequence))
+                      .BindInt(14, item.words_of)
+                      .BindInt(16, item.fleeting ? 1 : 0)
                       .Run());
   const int64_t row = database_->LastInsertRowId();
   if (item.logical != 0) return row;
@@ -1051,24 +1373,43 @@ absl::StatusOr<int64_t> ClientStore::AddOutboxItem(const OutboxItem& item) {
 }
 
 absl::Status ClientStore::UpdateOutboxItem(const OutboxItem& item) {
+  // A key seals one content only.
+  ASSIGN_OR_RETURN(
+      Statement * query,
+      database_->Prepared("SELECT key_slot, content FROM outbox WHERE row=?"));
+  query->BindInt(1, item.row);
+  ASSIGN_OR_RETURN(const bool there, query->Step());
+  if (!there) return absl::OkStatus();
+  Words words = ReadWords(*query, 0, 1);
+  query->Reset();
+  ASSIGN_OR_RETURN(const std::optional<std::string> content, Unseal(words));
+  if (content != item.content) {
+    ASSIGN_OR_RETURN(const bool vanishes, Vanishes(item.words_of));
+    ASSIGN_OR_RETURN(words, Seal(vanishes, item.content));
+    ASSIGN_OR_RETURN(
+        Statement * rewrite,
+        database_->Prepared(
+            "UPDATE outbox SET key_slot=?, content=? WHERE row=?"));
+    BindWords(*rewrite, 1, 2, words);
+    RETURN_IF_ERROR(rewrite->BindInt(3, item.row).Run());
+  }
   ASSIGN_OR_RETURN(
       Statement * update,
       database_->Prepared(
-          "UPDATE outbox SET content=?, blob=?, mailbox=?, namespace=?, "
+          "UPDATE outbox SET blob=?, mailbox=?, namespace=?, "
           "expiry_ms=?, attempts=?, next_try_ms=?, sequence=? WHERE row=?"));
-  update->BindBlob(1, item.content);
   if (item.blob) {
-    update->BindBlob(2, *item.blob);
+    update->BindBlob(1, *item.blob);
   } else {
-    update->BindNull(2);
+    update->BindNull(1);
   }
-  return update->BindBlob(3, item.mailbox)
-      .BindInt(4, item.mailbox_namespace)
-      .BindInt(5, absl::ToUnixMillis(item.expiry))
-      .BindInt(6, item.attempts)
-      .BindInt(7, absl::ToUnixMillis(item.next_try))
-      .BindInt(8, Signed(item.sequence))
-      .BindInt(9, item.row)
+  return update->BindBlob(2, item.mailbox)
+      .BindInt(3, item.mailbox_namespace)
+      .BindInt(4, absl::ToUnixMillis(item.expiry))
+      .BindInt(5, item.attempts)
+      .BindInt(6, absl::ToUnixMillis(item.next_try))
+      .BindInt(7, Signed(item.sequence))
+      .BindInt(8, item.row)
       .Run();
 }
 
@@ -1099,7 +1440,28 @@ absl::StatusOr<bool> ClientStore::HasOutboxItem(int64_t row) {
 absl::StatusOr<std::vector<OutboxItem>> ClientStore::Outbox() {
   ASSIGN_OR_RETURN(Statement * query,
                    database_->Prepared("SELECT * FROM outbox ORDER BY row"));
-  return Collect(query, ReadOutboxItem);
+  std::vector<OutboxItem> items;
+  while (true) {
+    ASSIGN_OR_RETURN(const bool row, query->Step());
+    if (!row) break;
+    ASSIGN_OR_RETURN(std::optional<std::string> content,
+                     Unseal(ReadWords(*query, kOutboxSlotColumn, 3)));
+    // Its key is gone where an old copy of the database came back: there is
+    // nothing to be sent any more.
+    if (!content) continue;
+    items.push_back(ReadOutboxItem(*query));
+    items.back().content = *std::move(content);
+  }
+  query->Reset();
+  return items;
+}
+
+absl::Status ClientStore::ForgetFleetingBefore(absl::Time time) {
+  ASSIGN_OR_RETURN(
+      Statement * remove,
+      database_->Prepared(
+          "DELETE FROM outbox WHERE fleeting=1 AND next_try_ms<?"));
+  return remove->BindInt(1, absl::ToUnixMillis(time)).Run();
 }
 
 absl::StatusOr<std::vector<AccountId>> ClientStore::UnspreadPeers() {
@@ -1113,7 +1475,7 @@ absl::StatusOr<std::vector<AccountId>> ClientStore::UnspreadPeers() {
 absl::StatusOr<int64_t> ClientStore::WaitingItems(const AccountId& own) {
   ASSIGN_OR_RETURN(Statement * query,
                    database_->Prepared("SELECT count(*) FROM outbox WHERE "
-                                       "extra=0 AND peer<>?"));
+                                       "extra=0 AND fleeting=0 AND peer<>?"));
   query->BindBlob(1, own.bytes());
   ASSIGN_OR_RETURN(const std::optional<int64_t> count, First(query, ReadInt));
   return count.value_or(0);
@@ -1186,17 +1548,28 @@ absl::Status ClientStore::CountSequence(const AccountId& peer,
 }
 
 absl::Status ClientStore::PutSent(const OutboxItem& item, absl::Time expiry) {
+  // What was taken away meanwhile is not kept.
+  bool gone = false;
+  if (item.words_of != 0) {
+    ASSIGN_OR_RETURN(const std::optional<Message> message,
+                     FindMessage(item.words_of));
+    gone = !message || message->removal != Removal::kNone;
+  }
+  ASSIGN_OR_RETURN(const bool vanishes, Vanishes(item.words_of));
+  ASSIGN_OR_RETURN(const Words words,
+                   Seal(vanishes && !gone, gone ? "" : item.content));
   ASSIGN_OR_RETURN(
       Statement * insert,
       database_->Prepared(
-          "INSERT INTO sent_contents(peer, device, sequence, message_row, "
-          "content, resends, expiry_ms) VALUES(?, ?, ?, ?, ?, 0, ?) "
+          "INSERT INTO sent_contents(peer, device, sequence, words_of, "
+          "content, resends, expiry_ms, key_slot) "
+          "VALUES(?, ?, ?, ?, ?, 0, ?, ?) "
           "ON CONFLICT(peer, device, sequence) DO NOTHING"));
+  BindWords(*insert, 7, 5, words);
   return insert->BindBlob(1, item.peer.bytes())
       .BindBlob(2, item.device)
       .BindInt(3, Signed(item.sequence))
-      .BindInt(4, item.message_row)
-      .BindBlob(5, item.content)
+      .BindInt(4, item.words_of)
       .BindInt(6, absl::ToUnixMillis(expiry))
       .Run();
 }
@@ -1205,15 +1578,20 @@ absl::StatusOr<std::optional<SentContent>> ClientStore::FindSent(
     const AccountId& peer, absl::string_view device, uint64_t sequence) {
   ASSIGN_OR_RETURN(
       Statement * query,
-      database_->Prepared("SELECT message_row, content, resends FROM "
+      database_->Prepared("SELECT words_of, content, resends, key_slot FROM "
                           "sent_contents WHERE peer=? AND device=? AND "
                           "sequence=?"));
   query->BindBlob(1, peer.bytes())
       .BindBlob(2, device)
       .BindInt(3, Signed(sequence));
-  return First<SentContent>(query, [](Statement& row) {
-    return SentContent{row.Int(0), row.Blob(1), static_cast<int>(row.Int(2))};
-  });
+  ASSIGN_OR_RETURN(const bool there, query->Step());
+  if (!there) return std::nullopt;
+  SentContent sent = {query->Int(0), "", static_cast<int>(query->Int(2))};
+  const Words words = ReadWords(*query, 3, 1);
+  query->Reset();
+  ASSIGN_OR_RETURN(std::optional<std::string> content, Unseal(words));
+  sent.content = std::move(content).value_or("");
+  return sent;
 }
 
 absl::Status ClientStore::CountResend(const AccountId& peer,

@@ -24,7 +24,9 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "client/store/keyslot.h"
+#include "client/store/vanishing_keys.h"
 #include "crypto/identity/account_id.h"
+#include "crypto/random/random.h"
 #include "routing/runtime/sqlite/database.h"
 
 namespace messenger::client {
@@ -170,6 +172,11 @@ struct OutboxItem {
   bool extra = false;
   // Its number for that device, once it has been sealed; 0 before.
   uint64_t sequence = 0;
+  // The message whose words are in it, as a new text, an edit or a copy for
+  // another device; 0: none.
+  int64_t words_of = 0;
+  // Means something only now: it has no number, and is not tried again.
+  bool fleeting = false;
 };
 
 // Contents of a device that have not come though later ones have.
@@ -189,7 +196,7 @@ struct GapsOfDevice {
 // What was said and confirmed, in case it is asked for again. Without content:
 // it was taken back, or has vanished.
 struct SentContent {
-  int64_t message_row = 0;
+  int64_t words_of = 0;  // as in OutboxItem
   std::string content;
   int resends = 0;
 };
@@ -227,22 +234,24 @@ inline constexpr int kMaxGaps = 1'000;
 
 class ClientStore {
  public:
-  static constexpr int64_t kSchemaVersion = 11;
+  static constexpr int64_t kSchemaVersion = 12;
 
-  // Opens or creates `folder`/messages.db. `vfs` as in `sqlite::Database`.
+  // Opens or creates `folder`/messages.db, and messages.db-keys beside it.
+  // `random` must outlive the store; `vfs` as in `sqlite::Database`.
   //   UNAUTHENTICATED      the key does not open it
   //   FAILED_PRECONDITION  written by a newer version of the program
   static absl::StatusOr<std::unique_ptr<ClientStore>> Open(
-      const std::string& folder, const DatabaseKey& key,
+      const std::string& folder, const DatabaseKey& key, crypto::Random& random,
       const std::string& vfs = "");
 
   // What Open() does to a database of an older version, or an empty one; to an
   // older version in tests only. FAILED_PRECONDITION: it is newer.
   static absl::Status Migrate(sqlite::Database& database, int64_t to);
 
-  absl::Status Transaction(absl::FunctionRef<absl::Status()> body) {
-    return database_->Transaction(body);
-  }
+  // Any error of `body` rolls back and is returned. Keys of what was removed
+  // are destroyed at the end; where the disk refuses, by the next transaction,
+  // or by TruncateLog(), which says so.
+  absl::Status Transaction(absl::FunctionRef<absl::Status()> body);
 
   // Single values by name.
   absl::StatusOr<std::optional<std::string>> Setting(absl::string_view name);
@@ -372,6 +381,8 @@ class ClientStore {
   // learns that it was taken back.
   absl::Status WithdrawOutboxItem(const OutboxItem& item, absl::Time expiry);
   absl::StatusOr<std::vector<OutboxItem>> Outbox();
+  // Fleeting ones that wait since before.
+  absl::Status ForgetFleetingBefore(absl::Time time);
   // Whom items are for whose devices are not known yet.
   absl::StatusOr<std::vector<crypto::AccountId>> UnspreadPeers();
   // Items to others than `own` that no device of theirs has yet.
@@ -472,13 +483,43 @@ class ClientStore {
   absl::Status TrimQuarantine();
 
  private:
-  explicit ClientStore(std::unique_ptr<sqlite::Database> database)
-      : database_(std::move(database)) {}
+  ClientStore(std::unique_ptr<sqlite::Database> database,
+              std::unique_ptr<VanishingKeys> keys)
+      : database_(std::move(database)), keys_(std::move(keys)) {}
 
+  // A text under a key of its own, in the columns of its row; without a slot as
+  // it is (client/SPEC.md, section 8.1).
+  struct Words {
+    std::optional<int64_t> slot;
+    std::string bytes;
+  };
+  absl::StatusOr<Words> Seal(bool vanishes, absl::string_view text);
+  // Nothing: the key was destroyed.
+  absl::StatusOr<std::optional<std::string>> Unseal(const Words& words);
+  static Words ReadWords(sqlite::Statement& row, int slot, int bytes);
+  static void BindWords(sqlite::Statement& statement, int slot, int bytes,
+                        const Words& words);
+
+  absl::StatusOr<std::vector<Message>> CollectMessages(
+      sqlite::Statement* query);
+  absl::StatusOr<std::optional<Message>> FirstMessage(sqlite::Statement* query);
+  // Those whose words the index does not have.
+  absl::StatusOr<std::vector<Message>> SearchVanishing(
+      const std::string& wanted, int limit);
+  // Whether the words of that message vanish.
+  absl::StatusOr<bool> Vanishes(int64_t message_row);
+  // Of a message that has just been added.
   absl::Status ApplyEarlyEdit(const crypto::AccountId& conversation,
-                              const MessageKey& key);
+                              const MessageKey& key, int64_t row);
+  // Rows that older versions have left unsealed.
+  absl::Status SealOldRows();
+  absl::Status SealOldSent();
+  // Destroys the keys of rows that are gone.
+  absl::Status DestroyDropped();
 
   std::unique_ptr<sqlite::Database> database_;
+  std::unique_ptr<VanishingKeys> keys_;
+  bool in_transaction_ = false;
 };
 
 }  // namespace messenger::client

@@ -1,16 +1,19 @@
 #include "client/store/client_store.h"
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "client/store/keyslot.h"
+#include "client/store/testing/database_dump.h"
 #include "crypto/base/status_macros.h"
 #include "crypto/base/testing/status_matchers.h"
 #include "crypto/identity/account_id.h"
@@ -29,8 +32,11 @@ using ::messenger::testing::IsOkAndHolds;
 using ::messenger::testing::StatusIs;
 using ::testing::ElementsAre;
 using ::testing::Field;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::Optional;
+using ::testing::SizeIs;
 
 constexpr absl::Time kNow = absl::FromUnixSeconds(1'800'000'000);
 
@@ -45,7 +51,7 @@ class ClientStoreTest : public ::testing::Test {
   void Reopen() {
     store_.reset();
     absl::StatusOr<std::unique_ptr<ClientStore>> opened =
-        ClientStore::Open(folder_, key_);
+        ClientStore::Open(folder_, key_, random_);
     ASSERT_THAT(opened.status(), IsOk());
     store_ = *std::move(opened);
   }
@@ -87,8 +93,9 @@ TEST_F(ClientStoreTest, SettingsSurviveAReopening) {
 
 TEST_F(ClientStoreTest, AnotherKeyDoesNotOpenIt) {
   store_.reset();
-  EXPECT_THAT(ClientStore::Open(folder_, random_.Secret<32>()).status(),
-              StatusIs(absl::StatusCode::kUnauthenticated));
+  EXPECT_THAT(
+      ClientStore::Open(folder_, random_.Secret<32>(), random_).status(),
+      StatusIs(absl::StatusCode::kUnauthenticated));
 }
 
 TEST_F(ClientStoreTest, NothingLiesInTheClear) {
@@ -266,7 +273,7 @@ TEST_P(MigrationTest, KeepsWhatIsThere) {
                 .c_str()),
         IsOk());
   }
-  const auto store = ClientStore::Open(folder_, key_);
+  const auto store = ClientStore::Open(folder_, key_, random_);
   ASSERT_THAT(store, IsOk());
   const std::optional<Contact> contact = *(*store)->FindContact(ada);
   ASSERT_TRUE(contact.has_value());
@@ -293,8 +300,231 @@ TEST_F(OldDatabaseTest, ANewerOneIsLeftAlone) {
     ASSERT_THAT((*database)->SetUserVersion(ClientStore::kSchemaVersion + 1),
                 IsOk());
   }
-  EXPECT_THAT(ClientStore::Open(folder_, key_),
+  EXPECT_THAT(ClientStore::Open(folder_, key_, random_),
               StatusIs(absl::StatusCode::kFailedPrecondition));
+}
+
+TEST_F(OldDatabaseTest, WordsThatVanishAreSealedWhenAnOlderOneIsOpened) {
+  const std::string hex = absl::BytesToHexString(
+      crypto::AccountKeys::Generate(random_).id().bytes());
+  {
+    const auto database = OpenDatabase();
+    ASSERT_THAT(database, IsOk());
+    ASSERT_THAT(ClientStore::Migrate(**database, 11), IsOk());
+    ASSERT_THAT(
+        (*database)->Exec(
+            absl::StrCat(
+                "INSERT INTO messages(conversation, outgoing, message_id, "
+                "text, sent_ms, stored_ms, state, detail, timer_ms) "
+                "VALUES(x'",
+                hex,
+                "', 1, x'04', 'zyxwvut', 6, 7, 1, '', 5000);"
+                "INSERT INTO outbox(message_row, peer, content, mailbox, "
+                "namespace, expiry_ms, attempts, next_try_ms) "
+                "VALUES(1, x'",
+                hex,
+                "', 'zyxwvut', x'', 0, 9, 0, 0);"
+                "INSERT INTO sent_contents(peer, device, sequence, "
+                "message_row, content, resends, expiry_ms) "
+                "VALUES(x'",
+                hex, "', x'01', 3, 1, 'zyxwvut', 0, 9)")
+                .c_str()),
+        IsOk());
+  }
+  {
+    const auto store = ClientStore::Open(folder_, key_, random_);
+    ASSERT_THAT(store, IsOk());
+    const std::optional<Message> message = *(*store)->FindMessage(1);
+    ASSERT_TRUE(message.has_value());
+    EXPECT_EQ(message->text, "zyxwvut");
+    EXPECT_EQ((*store)->Search("zyxw", 10)->size(), 1u);
+    ASSERT_EQ((*store)->Outbox()->size(), 1u);
+    EXPECT_EQ((*store)->Outbox()->at(0).content, "zyxwvut");
+    EXPECT_EQ((*(*store)->FindSent(message->conversation, "\x01", 3))->content,
+              "zyxwvut");
+  }
+  EXPECT_THAT(DumpDatabase(folder_, key_),
+              IsOkAndHolds(Not(HasSubstr("zyxw"))));
+}
+
+// Words that vanish: those of a text, of what waits to be sent, and of what is
+// kept to be sent again.
+class VanishingTest : public ClientStoreTest {
+ protected:
+  int64_t Outgoing(absl::string_view id, absl::string_view text) {
+    Message message(ada_);
+    message.outgoing = true;
+    message.message_id = std::string(id);
+    message.text = std::string(text);
+    message.sent = message.stored = kNow;
+    message.timer = absl::Seconds(5);
+    const auto row = store_->AddMessage(message);
+    EXPECT_THAT(row, IsOk());
+    return row.value_or(0);
+  }
+  OutboxItem Item(int64_t words_of, absl::string_view content) {
+    OutboxItem item(ada_);
+    item.words_of = words_of;
+    item.device = "device";
+    item.content = std::string(content);
+    item.expiry = item.next_try = kNow;
+    return item;
+  }
+  // What somebody with the key of the database reads in it.
+  std::string Dump() {
+    store_.reset();
+    const auto dump = DumpDatabase(folder_, key_);
+    EXPECT_THAT(dump, IsOk());
+    Reopen();
+    return dump.value_or("");
+  }
+  // The database of before, with the keys of now.
+  void PutOldDatabaseBack(absl::FunctionRef<void()> meanwhile) {
+    store_.reset();
+    const std::string path = absl::StrCat(folder_, "/messages.db");
+    std::filesystem::copy(path, path + "-old");
+    Reopen();
+    meanwhile();
+    store_.reset();
+    std::filesystem::rename(path + "-old", path);
+    Reopen();
+  }
+  const AccountId ada_ = Account();
+};
+
+TEST_F(VanishingTest, TheirTextIsReadFoundAndEditedLikeAnyOther) {
+  const int64_t row = Outgoing("1", "Züge nach Zyxwvut");
+  EXPECT_EQ((*store_->FindMessage(row))->text, "Züge nach Zyxwvut");
+  EXPECT_EQ((*store_->Messages(ada_, 9))[0].text, "Züge nach Zyxwvut");
+  EXPECT_THAT(*store_->Search("zuge zyx", 10),
+              ElementsAre(Field(&Message::row, row)));
+  EXPECT_THAT(*store_->EditMessage(row, "Busse", kNow), true);
+  EXPECT_EQ((*store_->FindMessage(row))->text, "Busse");
+  EXPECT_THAT(*store_->Search("zuge", 10), IsEmpty());
+  EXPECT_THAT(*store_->Search("busse", 10), SizeIs(1));
+  Reopen();
+  EXPECT_EQ((*store_->FindMessage(row))->text, "Busse");
+}
+
+TEST_F(VanishingTest, AnEditThatWasThereFirstIsSealed) {
+  ASSERT_THAT(store_->KeepEarlyEdit(ada_, {true, "1"}, "zyxwvut",
+                                    kNow + absl::Seconds(1), kNow),
+              IsOk());
+  const int64_t row = Outgoing("1", "old");
+  EXPECT_EQ((*store_->FindMessage(row))->text, "zyxwvut");
+  EXPECT_THAT(Dump(), Not(HasSubstr("zyxw")));
+}
+
+TEST_F(VanishingTest, FoundTextsOfBothKindsAreInOrderAndTheNewest) {
+  for (int i = 0; i < 6; ++i) {
+    if (i % 2 == 0) {
+      Outgoing(absl::StrCat(i), absl::StrCat("word ", i));
+    } else {
+      ASSERT_THAT(store_->AddMessage(Incoming(ada_, absl::StrCat(i), "word")),
+                  IsOk());
+    }
+  }
+  EXPECT_THAT(*store_->Search("word", 4),
+              ElementsAre(Field(&Message::row, 3), Field(&Message::row, 4),
+                          Field(&Message::row, 5), Field(&Message::row, 6)));
+}
+
+TEST_F(VanishingTest, TheKeyOfTheDatabaseDoesNotOpenThem) {
+  const int64_t row = Outgoing("1", "zyxwvut");
+  ASSERT_THAT(store_->AddOutboxItem(Item(row, "outbox zyxwvut")), IsOk());
+  OutboxItem sent = Item(row, "sent zyxwvut");
+  sent.sequence = 7;
+  ASSERT_THAT(store_->PutSent(sent, kNow), IsOk());
+  EXPECT_THAT(Dump(), Not(HasSubstr("zyxw")));
+  EXPECT_EQ((*store_->FindMessage(row))->text, "zyxwvut");
+  EXPECT_EQ(store_->Outbox()->at(0).content, "outbox zyxwvut");
+  EXPECT_EQ((*store_->FindSent(ada_, "device", 7))->content, "sent zyxwvut");
+  EXPECT_EQ((*store_->FindSent(ada_, "device", 7))->words_of, row);
+}
+
+TEST_F(VanishingTest, OnceGoneTheyAreNotInAnOldCopyOfTheDatabaseEither) {
+  const int64_t row = Outgoing("1", "zyxwvut");
+  OutboxItem waits = Item(row, "zyxwvut");
+  waits.row = *store_->AddOutboxItem(waits);
+  OutboxItem sent = waits;
+  sent.sequence = 7;
+  ASSERT_THAT(store_->PutSent(sent, kNow), IsOk());
+  const int64_t stays = Outgoing("2", "stays");
+  PutOldDatabaseBack([&] {
+    ASSERT_THAT(store_->Transaction([&]() -> absl::Status {
+      RETURN_IF_ERROR(store_->DeleteOutboxItem(waits.row));
+      return store_->RemoveMessage(**store_->FindMessage(row),
+                                   Removal::kVanished);
+    }),
+                IsOk());
+    // Other words take their place.
+    ASSERT_THAT(store_->Transaction([&]() -> absl::Status {
+      for (int i = 0; i < 3; ++i) Outgoing(absl::StrCat("new ", i), "new");
+      return absl::OkStatus();
+    }),
+                IsOk());
+  });
+  const std::optional<Message> message = *store_->FindMessage(row);
+  ASSERT_TRUE(message.has_value());
+  EXPECT_EQ(message->text, "");
+  EXPECT_EQ(message->removal, Removal::kVanished);
+  EXPECT_THAT(*store_->Search("zyxwvut", 9), IsEmpty());
+  EXPECT_THAT(*store_->Outbox(), IsEmpty());
+  EXPECT_EQ((*store_->FindSent(ada_, "device", 7))->content, "");
+  EXPECT_EQ((*store_->FindMessage(stays))->text, "stays");
+}
+
+TEST_F(VanishingTest, AnEditLeavesNothingOfTheWordsBefore) {
+  const int64_t row = Outgoing("1", "zyxwvut");
+  PutOldDatabaseBack([&] {
+    ASSERT_THAT(store_->Transaction([&] {
+      return store_->EditMessage(row, "other", kNow).status();
+    }),
+                IsOk());
+  });
+  EXPECT_EQ((*store_->FindMessage(row))->text, "");
+}
+
+TEST_F(VanishingTest, WhatWaitsKeepsItsContentThroughEveryTry) {
+  const int64_t row = Outgoing("1", "text");
+  OutboxItem item = Item(row, "content");
+  item.row = *store_->AddOutboxItem(item);
+  for (int i = 1; i < 4; ++i) {
+    item.attempts = i;
+    ASSERT_THAT(store_->UpdateOutboxItem(item), IsOk());
+    EXPECT_EQ(store_->Outbox()->at(0).content, "content");
+    EXPECT_EQ(store_->Outbox()->at(0).attempts, i);
+  }
+  item.content = "numbered content";
+  ASSERT_THAT(store_->UpdateOutboxItem(item), IsOk());
+  EXPECT_EQ(store_->Outbox()->at(0).content, "numbered content");
+  EXPECT_THAT(Dump(), Not(HasSubstr("content\n")));
+}
+
+TEST_F(VanishingTest, WhatIsConfirmedAfterItHasVanishedIsNotKept) {
+  const int64_t row = Outgoing("1", "zyxwvut");
+  ASSERT_THAT(
+      store_->RemoveMessage(**store_->FindMessage(row), Removal::kVanished),
+      IsOk());
+  OutboxItem item = Item(row, "zyxwvut");
+  item.sequence = 7;
+  ASSERT_THAT(store_->PutSent(item, kNow), IsOk());
+  EXPECT_EQ((*store_->FindSent(ada_, "device", 7))->content, "");
+}
+
+TEST_F(VanishingTest, ATransactionThatFailsChangesNothing) {
+  const int64_t row = Outgoing("1", "stays");
+  EXPECT_THAT(store_->Transaction([&]() -> absl::Status {
+    Outgoing("2", "never");
+    RETURN_IF_ERROR(
+        store_->RemoveMessage(**store_->FindMessage(row), Removal::kVanished));
+    return absl::CancelledError("no");
+  }),
+              StatusIs(absl::StatusCode::kCancelled));
+  EXPECT_EQ((*store_->FindMessage(row))->text, "stays");
+  Reopen();
+  EXPECT_EQ((*store_->FindMessage(row))->text, "stays");
+  EXPECT_THAT(*store_->Messages(ada_, 9), SizeIs(1));
 }
 
 class RemovalTest : public ClientStoreTest {

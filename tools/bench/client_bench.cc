@@ -258,7 +258,7 @@ class Messages {
   // Makes both databases.
   void Fill(int count) {
     std::unique_ptr<client::ClientStore> store =
-        Must(client::ClientStore::Open(folder_, key_));
+        Must(client::ClientStore::Open(folder_, key_, random_));
     Check(client::Messenger::CreateAccount(
         *store, crypto::AccountKeys::Generate(random_), /*restored=*/false,
         "Ada", client::kTestNow, random_));
@@ -287,7 +287,7 @@ class Messages {
   }
 
   std::unique_ptr<client::ClientStore> Open() {
-    return Must(client::ClientStore::Open(folder_, key_));
+    return Must(client::ClientStore::Open(folder_, key_, random_));
   }
   std::unique_ptr<sqlite::Database> OpenPlain() {
     sqlite::Database::Options options;

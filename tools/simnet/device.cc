@@ -107,7 +107,8 @@ Device::Device(World& world, Listener& listener, std::string name,
                                 std::nullopt)),
       account_([&] {
         std::filesystem::create_directory(folder_);
-        const auto store = Must(client::ClientStore::Open(folder_, key_));
+        const auto store =
+            Must(client::ClientStore::Open(folder_, key_, world.random));
         const crypto::AccountKeys keys =
             crypto::AccountKeys::Generate(world.random);
         Must(Messenger::CreateAccount(*store, keys, /*restored=*/false, name_,
@@ -145,7 +146,8 @@ void Device::GoOnline() {
   if (process_ != nullptr) return;
   world_.links.Restart(host_);
   process_ = std::make_unique<Process>(
-      *this, world_, Must(client::ClientStore::Open(folder_, key_)));
+      *this, world_,
+      Must(client::ClientStore::Open(folder_, key_, world_.random)));
   const std::optional<std::string> consensus =
       Must(process_->store->Setting(kConsensusSetting));
   if (consensus) {

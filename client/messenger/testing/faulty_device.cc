@@ -108,7 +108,8 @@ void FaultyDevice::Close() {
 
 absl::Status FaultyDevice::Open() {
   Close();
-  ASSIGN_OR_RETURN(store_, ClientStore::Open("", key_, disk_.name()));
+  ASSIGN_OR_RETURN(store_,
+                   ClientStore::Open("", key_, story_.random, disk_.name()));
   const Messenger::Environment environment = {
       *store_,       *powered_mail_, story_.clock,
       story_.random, nullptr,        /*confirms_shown=*/true};

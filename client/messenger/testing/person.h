@@ -18,6 +18,7 @@
 #include "client/messenger/messenger.h"
 #include "client/messenger/testing/in_memory_mail_service.h"
 #include "client/store/client_store.h"
+#include "client/store/testing/database_dump.h"
 #include "crypto/base/testing/status_matchers.h"
 #include "crypto/identity/account_keys.h"
 #include "crypto/random/random.h"
@@ -105,6 +106,17 @@ class Person {
     OpenMessenger();
   }
 
+  // Everything in the database (database_dump.h).
+  std::string Dump() {
+    messenger_.reset();
+    store_.reset();
+    const absl::StatusOr<std::string> dump = DumpDatabase(folder_, key_);
+    EXPECT_THAT(dump.status(), ::messenger::testing::IsOk());
+    OpenStore();
+    OpenMessenger();
+    return dump.value_or("");
+  }
+
   const crypto::AccountId& id() const { return messenger_->account_id(); }
   Messenger& messenger() { return *messenger_; }
   ClientStore& store() { return *store_; }
@@ -171,7 +183,7 @@ class Person {
   }
   void OpenStore() {
     absl::StatusOr<std::unique_ptr<ClientStore>> store =
-        ClientStore::Open(folder_, key_);
+        ClientStore::Open(folder_, key_, random_);
     ASSERT_THAT(store.status(), ::messenger::testing::IsOk());
     store_ = *std::move(store);
   }

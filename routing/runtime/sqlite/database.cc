@@ -9,42 +9,13 @@
 #include "crypto/base/hex.h"
 #include "crypto/base/secure_memory.h"
 #include "crypto/base/status_macros.h"
+#include "routing/runtime/sqlite/status_from_code.h"
 #include "sqlite3.h"
 
 namespace messenger::sqlite {
 namespace {
 
 constexpr int kBusyTimeoutMs = 5000;
-
-// The text says what failed, never which row: it may reach a log.
-absl::Status ErrorFrom(int code, absl::string_view what) {
-  switch (code & 0xff) {
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-      return absl::DataLossError(
-          absl::StrCat("the database is damaged (", what, ")"));
-    case SQLITE_FULL:
-      return absl::ResourceExhaustedError(
-          absl::StrCat("the disk is full (", what, ")"));
-    case SQLITE_IOERR:
-    case SQLITE_CANTOPEN:
-    case SQLITE_PERM:
-    case SQLITE_READONLY:
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-      return absl::UnavailableError(
-          absl::StrCat("the database cannot be used: ", sqlite3_errstr(code),
-                       " (", what, ")"));
-    case SQLITE_CONSTRAINT:
-      return absl::AlreadyExistsError("a row with this key is already there");
-    case SQLITE_NOMEM:
-    case SQLITE_TOOBIG:
-      return absl::ResourceExhaustedError(sqlite3_errstr(code));
-    default:
-      return absl::InternalError(
-          absl::StrCat("SQLite: ", sqlite3_errstr(code), " (", what, ")"));
-  }
-}
 
 // The check writes into its report what it could not read, too. A disk that
 // fails now says nothing about the file.
@@ -92,7 +63,7 @@ absl::StatusOr<bool> Statement::Step() {
   if (code == SQLITE_DONE) return false;
   const int extended = sqlite3_extended_errcode(db_);
   sqlite3_reset(stmt_);
-  return ErrorFrom(extended, "step");
+  return StatusFromCode(extended, "step");
 }
 
 absl::Status Statement::Run() {
@@ -131,7 +102,7 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(
       sqlite3_open_v2(path.c_str(), &raw, flags | SQLITE_OPEN_NOMUTEX,
                       options.vfs.empty() ? nullptr : options.vfs.c_str());
   std::unique_ptr<Database> database(new Database(raw));
-  if (code != SQLITE_OK) return ErrorFrom(code, "open");
+  if (code != SQLITE_OK) return StatusFromCode(code, "open");
   sqlite3_extended_result_codes(raw, 1);
   sqlite3_busy_timeout(raw, kBusyTimeoutMs);
   if (options.key != nullptr) {
@@ -174,7 +145,7 @@ Database::~Database() {
 absl::Status Database::Exec(const char* sql) {
   const int code = sqlite3_exec(db_, sql, nullptr, nullptr, nullptr);
   if (code == SQLITE_OK) return absl::OkStatus();
-  return ErrorFrom(sqlite3_extended_errcode(db_), "exec");
+  return StatusFromCode(sqlite3_extended_errcode(db_), "exec");
 }
 
 absl::StatusOr<Statement*> Database::Prepared(const char* sql) {
@@ -185,7 +156,7 @@ absl::StatusOr<Statement*> Database::Prepared(const char* sql) {
                                         &stmt, nullptr);
     if (code != SQLITE_OK) {
       const absl::Status error =
-          ErrorFrom(sqlite3_extended_errcode(db_), sqlite3_errmsg(db_));
+          StatusFromCode(sqlite3_extended_errcode(db_), sqlite3_errmsg(db_));
       statements_.erase(sql);
       return error;
     }
