@@ -23,6 +23,7 @@
 #include "client/cli/message_text.h"
 #include "client/cli/terminal_text.h"
 #include "client/daemon/local_client.h"
+#include "client/messenger/messenger.h"
 
 namespace messenger::client {
 namespace {
@@ -157,9 +158,15 @@ void Chat::Talk() {
   Draw();
   pollfd waits[] = {{STDIN_FILENO, POLLIN, 0}, {wake_, POLLIN, 0}};
   while (!ended_) {
-    if (poll(waits, 2, -1) < 0) continue;
+    const int ready = poll(waits, 2, MillisecondsOfWriting());
+    if (ready < 0) continue;
+    if (ready == 0) {
+      Draw();
+      continue;
+    }
     if (waits[1].revents != 0 && RunPosted()) Draw();
     if (waits[0].revents == 0) continue;
+    const std::string before = editor_.text();
     char bytes[1024];
     const ssize_t count = read(STDIN_FILENO, bytes, sizeof(bytes));
     if (count <= 0) return;  // The terminal is gone.
@@ -168,8 +175,34 @@ void Chat::Talk() {
       if (event == LineEditor::Event::kEnd) return;
       if (event == LineEditor::Event::kLine) Obey(editor_.TakeLine());
     }
+    if (editor_.text() != before) TellTyping();
     Draw();
   }
+}
+
+// Until the prompt says something else; -1: for ever.
+int Chat::MillisecondsOfWriting() const {
+  const absl::Duration left = writes_until_ - absl::Now();
+  if (left <= absl::ZeroDuration()) return -1;
+  return static_cast<int>(absl::ToInt64Milliseconds(left)) + 1;
+}
+
+void Chat::TellTyping() {
+  const std::string text = editor_.text();
+  // A command is nobody's business; "//" begins a text.
+  const bool command =
+      absl::StartsWith(text, "/") && !absl::StartsWith(text, "//");
+  const absl::Time now = absl::Now();
+  if (text.empty() || command || now - told_typing_ < kTypingPause) return;
+  told_typing_ = now;
+  Call([this](grpc::ClientContext& context) -> Task {
+    local::v1::TypingRequest request;
+    request.set_who(account_id_);
+    local::v1::DoneReply reply;
+    // Somebody who is no contact yet is not told.
+    stub_->Typing(&context, request, &reply);
+    return [] {};
+  });
 }
 
 void Chat::End() {
@@ -416,7 +449,7 @@ void Chat::Draw() {
   const std::string prompt = absl::StrCat(
       name_,
       on_the_way > 0 ? absl::StrCat(" (", on_the_way, " on the way)") : "",
-      "> ");
+      absl::Now() < writes_until_ ? " (is writing)" : "", "> ");
   std::fputs(editor_.Render(prompt, Columns()).c_str(), stdout);
   std::fflush(stdout);
 }
@@ -487,7 +520,15 @@ void Chat::ShowState(const local::v1::Message& message) {
 
 void Chat::ShowEvent(const local::v1::Event& event) {
   switch (event.event_case()) {
+    case local::v1::Event::kTyping:
+      if (event.typing() == account_id_) {
+        writes_until_ = absl::Now() + kTypingLasts;
+      }
+      break;
     case local::v1::Event::kMessage: {
+      if (event.message().conversation() == account_id_) {
+        writes_until_ = absl::InfinitePast();
+      }
       // The history at the beginning may have had it.
       if (shown_first_.count(event.message().row()) == 0) {
         ShowMessage(event.message());

@@ -19,6 +19,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "client/cli/line_editor.h"
 #include "client/cli/session_command.h"
 #include "client/daemon/proto/local.grpc.pb.h"
@@ -59,6 +60,9 @@ class Chat final {
   void Call(std::function<Task(grpc::ClientContext&)> call);
   void Say(const std::string& text, int64_t reply_to);
   void Execute(std::vector<std::string> words);
+  // Something was typed, and it is no command.
+  void TellTyping();
+  int MillisecondsOfWriting() const;
   void ShowHistory(int limit);
   void ShowAgain(int64_t row);
 
@@ -89,6 +93,8 @@ class Chat final {
   std::set<int64_t> shown_first_;          // rows
   std::map<int64_t, std::string> states_;  // by row, as they were shown
   int64_t last_row_ = 0;  // of the message in the terminal row above the line
+  absl::Time told_typing_ = absl::InfinitePast();
+  absl::Time writes_until_ = absl::InfinitePast();  // the other side
   bool ended_ = false;
   ExitCode exit_code_ = ExitCode::kOk;
 

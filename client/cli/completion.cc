@@ -48,6 +48,7 @@ constexpr Command kCommands[] = {
     {"search", ""},
     {"send", "WHO"},
     {"timer", "WHO"},
+    {"typing", "on off"},
     {"unarchive", "WHO"},
     {"unblock", "WHO"},
     {"unlock", ""},

@@ -190,6 +190,12 @@ class Daemon final : public local::v1::LocalClient::Service {
     return Serve(*context,
                  [&](Run& run) { return run.ApiConfirmShown(*request); });
   }
+  grpc::Status Typing(grpc::ServerContext* context,
+                      const local::v1::TypingRequest* request,
+                      local::v1::DoneReply* reply) override {
+    return Serve(*context,
+                 [&](Run& run) { return run.ApiTyping(*request, *reply); });
+  }
   grpc::Status Events(grpc::ServerContext* context,
                       const local::v1::EventsRequest* request,
                       grpc::ServerWriter<local::v1::Event>* writer) override;

@@ -80,6 +80,8 @@ usage: session [options] COMMAND
   receipts [on | off]                    off at first. On: contacts learn that
                                          their texts have come and were read,
                                          and you of yours if they have it on
+  typing [on | off]                      off at first. On: contacts see while you
+                                         write in `chat`, and you while they do
   search WORDS [--limit N]               messages with all of these words, or words
                                          that begin like them
   safety-number WHO [--qr]               60 digits; compare them with the other

@@ -18,7 +18,8 @@ void Run::FillMessage(const Message& message, local::v1::Message* filled) {
   filled->set_outgoing(message.outgoing);
   filled->set_state(StateName(message.state));
   filled->set_sent_ms(absl::ToUnixMillis(message.sent));
-  filled->set_text(message.text);
+  filled->set_text(ShownText(message));
+  filled->set_mentions_you(MentionsThisAccount(message));
   filled->set_detail(message.detail);
   filled->set_sets_timer(message.kind == MessageKind::kTimer);
   if (message.kind == MessageKind::kTimer) {
@@ -109,11 +110,12 @@ Run::Result Run::ApiSend(const local::v1::SendRequest& request,
                          local::v1::SendReply& reply) {
   absl::StatusOr<int64_t> row = 0;
   if (request.reply_to() != 0) {
-    row = messenger_->Reply(request.reply_to(), request.text());
+    row = messenger_->Reply(request.reply_to(),
+                            TypedTextAbout(request.reply_to(), request.text()));
   } else {
     std::optional<AccountId> to;
     if (Result failure = FindPerson(request.who(), &to)) return failure;
-    row = messenger_->Queue(*to, request.text());
+    row = messenger_->Queue(*to, TypedText(*to, request.text()));
   }
   if (!row.ok()) return Refusal(row.status(), "; nothing was sent");
   ApiDeliver(request.only_queue());
@@ -140,8 +142,10 @@ Run::Result Run::ApiReact(const local::v1::ReactRequest& request,
 
 Run::Result Run::ApiEdit(const local::v1::EditRequest& request,
                          local::v1::DoneReply& reply) {
-  return ApiDone(messenger_->Edit(request.row(), request.text()),
-                 request.only_queue(), reply);
+  return ApiDone(
+      messenger_->Edit(request.row(),
+                       TypedTextAbout(request.row(), request.text())),
+      request.only_queue(), reply);
 }
 
 Run::Result Run::ApiUnsend(const local::v1::UnsendRequest& request,
@@ -161,6 +165,17 @@ Run::Result Run::ApiConfirmShown(
     }
   }
   return ConfirmShown(shown);
+}
+
+Run::Result Run::ApiTyping(const local::v1::TypingRequest& request,
+                           local::v1::DoneReply& reply) {
+  std::optional<AccountId> with;
+  if (Result failure = FindPerson(request.who(), &with)) return failure;
+  const absl::StatusOr<bool> told = messenger_->TellTyping(*with);
+  if (!told.ok()) return Refusal(told.status(), "");
+  if (*told) ApiDeliver(/*only_queue=*/true);
+  reply.set_sent(*told);
+  return std::nullopt;
 }
 
 Run::Result Run::ApiEvents(
@@ -199,6 +214,11 @@ Run::Result Run::ApiEvents(
     if (received.new_requests > 0) {
       event.Clear();
       event.set_requests(received.requests);
+      tell(event);
+    }
+    for (const AccountId& account : received.typing) {
+      event.Clear();
+      event.set_typing(account.ToHex());
       tell(event);
     }
     for (const AccountId& account : NewsOf(received, &told)) {

@@ -33,7 +33,8 @@ void Run::WriteMessage(JsonWriter& json, const Message& message) {
   json.Key("outgoing").Bool(message.outgoing);
   json.Key("state").String(StateName(message.state));
   json.Key("sent_ms").Int(absl::ToUnixMillis(message.sent));
-  json.Key("text").String(message.text);
+  json.Key("text").String(ShownText(message));
+  if (MentionsThisAccount(message)) json.Key("mentions_you").Bool(true);
   if (!message.detail.empty()) json.Key("detail").String(message.detail);
   if (message.kind == MessageKind::kTimer) {
     json.Key("timer_set_seconds").Int(absl::ToInt64Seconds(message.timer));
@@ -81,7 +82,8 @@ void Run::WriteChange(JsonWriter& json, const MessageChange& change) {
 std::string Run::Quoted(const Message& message) {
   return absl::StrCat(
       "#", message.row, " \"",
-      SafeForTerminal(FirstLine(message.text, kQuotedCharacters), false), "\"");
+      SafeForTerminal(FirstLine(ShownText(message), kQuotedCharacters), false),
+      "\"");
 }
 
 std::string Run::MessageLine(const Message& message) {
@@ -121,7 +123,7 @@ std::string Run::MessageLine(const Message& message) {
                     TimeText(*message.vanishes - environment_.clock.Now()),
                     ")");
   }
-  absl::StrAppend(&line, ": ", SafeForTerminal(message.text, true));
+  absl::StrAppend(&line, ": ", SafeForTerminal(ShownText(message), true));
   const auto reactions = store_->Reactions(message);
   if (!reactions.ok()) return line;
   for (const ReactionRow& reaction : *reactions) {
@@ -133,7 +135,8 @@ std::string Run::MessageLine(const Message& message) {
 
 void Run::PrintMessage(const Message& message) { Print(MessageLine(message)); }
 
-void Run::PrintChanges(const ReceiveReport& report) {
+void Run::PrintChanges(const ReceiveReport& report,
+                       const std::set<int64_t>& printed) {
   for (const MessageChange& change : report.changes) {
     const auto found = store_->FindMessage(change.row);
     if (!found.ok() || !*found) continue;
@@ -147,7 +150,8 @@ void Run::PrintChanges(const ReceiveReport& report) {
     const std::string name = NameOf(message.conversation);
     switch (change.kind) {
       case MessageChange::Kind::kEdited:
-        Print(MessageLine(message));
+        // It was new, and is shown as it is now.
+        if (!printed.contains(message.row)) Print(MessageLine(message));
         break;
       case MessageChange::Kind::kUnsent:
         Print(absl::StrCat(name, " took #", message.row, " back."));
@@ -182,7 +186,8 @@ void Run::NoteMissing(const ReceiveReport& report) {
 void Run::Ring(const Message& message) {
   if (!console_.at_terminal()) return;
   const auto contact = store_->FindContact(message.conversation);
-  if (!contact.ok() || !*contact || (*contact)->muted) return;
+  if (!contact.ok() || !*contact) return;
+  if ((*contact)->muted && !MentionsThisAccount(message)) return;
   std::fputc('\a', out_);
   std::fflush(out_);
 }
@@ -299,8 +304,12 @@ Run::Result Run::Receive() {
     Print(std::move(json.EndArray().EndObject()));
   } else {
     NoteJoined(report.joined);
-    for (const Message& message : report.messages) PrintMessage(message);
-    PrintChanges(report);
+    std::set<int64_t> printed;
+    for (const Message& message : report.messages) {
+      PrintMessage(message);
+      printed.insert(message.row);
+    }
+    PrintChanges(report, printed);
     if (report.messages.empty() && report.changes.empty() &&
         report.joined.empty() && report.complete) {
       std::fprintf(err_, "Nothing new.\n");
@@ -329,10 +338,12 @@ Run::Result Run::Receive() {
 }
 
 void Run::PrintNew(const ReceiveReport& report, int64_t* printed_row) {
+  std::set<int64_t> printed;
   for (const Message& message : report.messages) {
     // Pushed while an earlier report that has it was being shown.
     if (message.row <= *printed_row) continue;
     *printed_row = message.row;
+    printed.insert(message.row);
     if (json_) {
       JsonWriter json;
       WriteMessage(json, message);
@@ -342,7 +353,7 @@ void Run::PrintNew(const ReceiveReport& report, int64_t* printed_row) {
       Ring(message);
     }
   }
-  PrintChanges(report);
+  PrintChanges(report, printed);
 }
 
 Run::Result Run::Watch() {
@@ -412,6 +423,12 @@ void Run::PrintEvents(const ReceiveReport& report, int64_t* printed_row) {
     json.BeginObject().Key("event").String("change");
     json.Key("change").String(ChangeName(change.kind)).Key("message");
     WriteMessage(json, **message);
+    Print(std::move(json.EndObject()));
+  }
+  for (const AccountId& account : report.typing) {
+    JsonWriter json;
+    json.BeginObject().Key("event").String("typing");
+    json.Key("account_id").String(account.ToHex());
     Print(std::move(json.EndObject()));
   }
   if (report.new_requests > 0) {

@@ -23,6 +23,7 @@
 #include "client/cli/pin_source.h"
 #include "client/cli/terminal_text.h"
 #include "client/daemon/local_socket.h"
+#include "client/messenger/mention.h"
 #include "client/remote/write_refusal.h"
 #include "crypto/base/status_macros.h"
 #include "routing/path/path_selector.h"
@@ -305,7 +306,7 @@ Run::Result Run::OpenStore() {
       device_secret, environment_.clock);
   if (!key.ok()) return PinFailure(key.status(), folder_);
   absl::StatusOr<std::unique_ptr<ClientStore>> store =
-      ClientStore::Open(folder_, *key);
+      ClientStore::Open(folder_, *key, environment_.random);
   if (absl::IsFailedPrecondition(store.status())) {
     return Failure{ExitCode::kStorage,
                    "The data was written by a newer version of this program; "
@@ -571,6 +572,38 @@ Run::Result Run::FindPerson(const std::string& who,
                    "hexadecimal digits that begin with 05).")};
 }
 
+std::string Run::ShownText(const Message& message) {
+  return ShowMentions(
+      message.text,
+      [&](const AccountId& account) -> std::optional<std::string> {
+        if (account == messenger_->account_id()) return "you";
+        if (account == message.conversation) return NameOf(account);
+        return std::nullopt;
+      });
+}
+
+bool Run::MentionsThisAccount(const Message& message) const {
+  return !message.outgoing &&
+         IsMentioned(message.text, messenger_->account_id());
+}
+
+std::string Run::TypedText(const AccountId& to, absl::string_view text) {
+  std::vector<AccountName> names = {
+      {messenger_->name(), messenger_->account_id()}};
+  const auto contact = store_->FindContact(to);
+  if (contact.ok() && *contact) {
+    names.push_back({(*contact)->name, to});
+    names.push_back({(*contact)->profile_name, to});
+  }
+  return WriteMentions(text, names);
+}
+
+std::string Run::TypedTextAbout(int64_t row, absl::string_view text) {
+  const auto message = store_->FindMessage(row);
+  return message.ok() && *message ? TypedText((*message)->conversation, text)
+                                  : std::string(text);
+}
+
 std::string Run::NameOf(const AccountId& account) {
   const absl::StatusOr<std::optional<Contact>> contact =
       store_->FindContact(account);
@@ -625,6 +658,8 @@ ExitCode Run::Execute() {
       failure = Timer();
     } else if (command == "receipts") {
       failure = ReceiptsCommand();
+    } else if (command == "typing") {
+      failure = TypingCommand();
     } else if (command == "conversations") {
       failure = Conversations();
     } else if (command == "mute" || command == "unmute" ||

@@ -112,6 +112,8 @@ class Run {
   Result ApiUnsend(const local::v1::UnsendRequest& request,
                    local::v1::DoneReply& reply);
   Result ApiConfirmShown(const local::v1::ConfirmShownRequest& request);
+  Result ApiTyping(const local::v1::TypingRequest& request,
+                   local::v1::DoneReply& reply);
   // `write` is false once nobody listens.
   Result ApiEvents(const std::function<bool(const local::v1::Event&)>& write);
 
@@ -171,6 +173,9 @@ class Run {
   Result Delete();
   Result Timer();
   Result ReceiptsCommand();
+  Result TypingCommand();
+  // `on`, `off` or nothing, behind the command: whether it was one of them.
+  Result SwitchedTo(std::optional<bool>* wanted) const;
   Result Conversations();
   Result Arrange(const std::string& command);
   Result Draft();
@@ -248,7 +253,9 @@ class Run {
   std::string MessageLine(const Message& message);
   std::string Quoted(const Message& message);
   void WriteChange(JsonWriter& json, const MessageChange& change);
-  void PrintChanges(const ReceiveReport& report);
+  // `printed`: rows of the report that were shown just now.
+  void PrintChanges(const ReceiveReport& report,
+                    const std::set<int64_t>& printed);
   // Whose messages are missing, when that has changed.
   void NoteMissing(const ReceiveReport& report);
   // A bell, for a person at a terminal.
@@ -256,6 +263,13 @@ class Run {
   // Those beyond `printed_row`, which it moves.
   void PrintNew(const ReceiveReport& report, int64_t* printed_row);
   std::string NameOf(const AccountId& account);
+  // What was said, with names for the mentions of the two who talk.
+  std::string ShownText(const Message& message);
+  bool MentionsThisAccount(const Message& message) const;
+  // What was typed to that account, with mentions.
+  std::string TypedText(const AccountId& to, absl::string_view text);
+  // The same of an answer to a message, or an edit of it.
+  std::string TypedTextAbout(int64_t row, absl::string_view text);
 
   template <typename T, typename Start>
   absl::StatusOr<T> Await(Start start) {

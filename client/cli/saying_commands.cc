@@ -70,7 +70,8 @@ Run::Result Run::Send() {
   if (Result failure = ReadText(&text)) return failure;
   if (Result failure = KeepInviteOf(arguments_.word(1))) return failure;
   const absl::Time started = environment_.clock.Now();
-  const absl::StatusOr<int64_t> row = messenger_->Queue(*to, text);
+  const absl::StatusOr<int64_t> row =
+      messenger_->Queue(*to, TypedText(*to, text));
   if (!row.ok()) return Refusal(row.status(), "; nothing was sent");
   return Deliver(*row, started);
 }
@@ -85,7 +86,8 @@ Run::Result Run::Reply() {
   std::string text;
   if (Result failure = ReadText(&text)) return failure;
   const absl::Time started = environment_.clock.Now();
-  const absl::StatusOr<int64_t> row = messenger_->Reply(answered, text);
+  const absl::StatusOr<int64_t> row =
+      messenger_->Reply(answered, TypedTextAbout(answered, text));
   if (!row.ok()) return Refusal(row.status(), "; nothing was sent");
   return Deliver(*row, started);
 }
@@ -183,7 +185,7 @@ Run::Result Run::Edit() {
   }
   std::string text;
   if (Result failure = ReadText(&text)) return failure;
-  const absl::Status edited = messenger_->Edit(row, text);
+  const absl::Status edited = messenger_->Edit(row, TypedTextAbout(row, text));
   if (!edited.ok()) return Refusal(edited, "; nothing was changed");
   return SendOut("Edited.");
 }
@@ -268,14 +270,25 @@ Run::Result Run::Timer() {
   return SendOut(TimerText(*time));
 }
 
-Run::Result Run::ReceiptsCommand() {
-  if (Result failure = NeedAccount()) return failure;
+Run::Result Run::SwitchedTo(std::optional<bool>* wanted) const {
   const std::string word = arguments_.word(1);
   if (word == "on" || word == "off") {
-    const absl::Status set = messenger_->WantReceipts(word == "on");
-    if (!set.ok()) return StorageFailure(set, folder_);
+    *wanted = word == "on";
   } else if (!word.empty()) {
-    return Failure{ExitCode::kUsage, "Say `receipts on` or `receipts off`."};
+    const std::string command = arguments_.word(0);
+    return Failure{ExitCode::kUsage, absl::StrCat("Say `", command, " on` or `",
+                                                  command, " off`.")};
+  }
+  return std::nullopt;
+}
+
+Run::Result Run::ReceiptsCommand() {
+  if (Result failure = NeedAccount()) return failure;
+  std::optional<bool> change;
+  if (Result failure = SwitchedTo(&change)) return failure;
+  if (change) {
+    const absl::Status set = messenger_->WantReceipts(*change);
+    if (!set.ok()) return StorageFailure(set, folder_);
   }
   const absl::StatusOr<bool> wanted = messenger_->ReceiptsWanted();
   if (!wanted.ok()) return StorageFailure(wanted.status(), folder_);
@@ -290,6 +303,32 @@ Run::Result Run::ReceiptsCommand() {
                 "them on."
               : "Off: nobody learns what you have got or read, nor you of "
                 "others.");
+  }
+  return std::nullopt;
+}
+
+Run::Result Run::TypingCommand() {
+  if (Result failure = NeedAccount()) return failure;
+  std::optional<bool> change;
+  if (Result failure = SwitchedTo(&change)) return failure;
+  if (change) {
+    const absl::Status set = messenger_->WantTyping(*change);
+    if (!set.ok()) return StorageFailure(set, folder_);
+  }
+  const absl::StatusOr<bool> wanted = messenger_->TypingWanted();
+  if (!wanted.ok()) return StorageFailure(wanted.status(), folder_);
+  if (json_) {
+    JsonWriter json;
+    json.BeginObject().Key("typing").Bool(*wanted);
+    Print(std::move(json.EndObject()));
+  } else {
+    Print(*wanted
+              ? "On: while you write in `session chat`, contacts from whom "
+                "something came in the last 10 minutes see that, and you see "
+                "it of them, if they have it on. The network carries a message "
+                "each time: somebody who watches much of it can see when you "
+                "two are at it."
+              : "Off: nobody sees when you write, nor you when others do.");
   }
   return std::nullopt;
 }
