@@ -1,6 +1,10 @@
 #include "client/store/client_store.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <iterator>
 #include <utility>
 
@@ -416,6 +420,16 @@ absl::StatusOr<std::unique_ptr<ClientStore>> ClientStore::Open(
   ASSIGN_OR_RETURN(const std::vector<int64_t> slots, Collect(query, ReadInt));
   RETURN_IF_ERROR(store->keys_->KeepOnly({slots.begin(), slots.end()}));
   return store;
+}
+
+absl::Status ClientStore::Remove(const std::string& folder) {
+  for (const char* suffix : {"", "-wal", "-journal", "-shm", "-keys"}) {
+    if (unlink(absl::StrCat(folder, "/messages.db", suffix).c_str()) != 0 &&
+        errno != ENOENT) {
+      return absl::UnavailableError(absl::StrCat("unlink: ", strerror(errno)));
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::Status ClientStore::Migrate(Database& database, int64_t to) {
