@@ -201,7 +201,7 @@ void Chat::TellTyping() {
     local::v1::DoneReply reply;
     // Somebody who is no contact yet is not told.
     stub_->Typing(&context, request, &reply);
-    return [] {};
+    return nullptr;
   });
 }
 
@@ -269,7 +269,7 @@ void Chat::Call(std::function<Task(grpc::ClientContext&)> call) {
   absl::MutexLock lock(&mutex_);
   work_.push_back([this, call = std::move(call)] {
     grpc::ClientContext context;
-    Post(call(context));
+    if (Task done = call(context)) Post(std::move(done));
   });
 }
 

@@ -56,7 +56,7 @@ class Chat final {
   void Command(const std::string& line);
   // Calls the service on the worker's thread; calls come one after the other,
   // and none waits for the network. The call returns what is to be done with
-  // its reply.
+  // its reply, if anything.
   void Call(std::function<Task(grpc::ClientContext&)> call);
   void Say(const std::string& text, int64_t reply_to);
   void Execute(std::vector<std::string> words);

@@ -247,6 +247,27 @@ class ChatTest(unittest.TestCase):
             watch.terminate()
             watch.communicate()
 
+    def test_who_writes_is_shown_where_both_want_it(self):
+        self.assertEqual(self.ada.good("typing"), {"typing": False})
+        for client in (self.ada, self.ben):
+            self.assertEqual(client.good("typing", "on"), {"typing": True})
+            self.addCleanup(client.good, "typing", "off")
+        ben = Terminal(self.ben, "chat", "Ada")
+        self.addCleanup(ben.kill)
+        ben.wait_for("Ada> ")
+        chat = self.chat("Ben")
+        chat.line("is @Ben there?")
+        chat.wait_for("you (sent): is @Ben there?")
+        ben.wait_for("is @you there?")
+        ben.type("/hist")  # a command is nobody's business
+        ben.type(b"\x15yes, @A")
+        chat.wait_for("Ben (is writing)> ")
+        ben.type("da, he is\r")
+        chat.wait_for("yes, @you, he is")
+        chat.wait_for("Ben> ")
+        self.leave(ben)
+        self.leave(chat)
+
     def test_where_chat_cannot_be(self):
         for words, code, hint in ((("Ben",), USAGE, "is for a terminal"),
                                   ((), USAGE, "Say with whom"),

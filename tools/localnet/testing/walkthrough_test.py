@@ -111,7 +111,12 @@ class Shell:
             found[:] = [re.search(pattern, self.shown)]
             return found[0] is not None
 
-        self.read_until(look)
+        before = self.shown
+        try:
+            self.read_until(look)
+        except AssertionError:
+            raise AssertionError("%s's terminal shows no %r, but: %s" % (
+                self.name, pattern, before + self.shown)) from None
         self.shown = self.shown[found[0].end():]
         return found[0]
 
@@ -145,9 +150,13 @@ class WalkthroughTest(unittest.TestCase):
     def play(self, lines, shells, folder):
         known = {}
         at = None
-        for line in lines:
+        for number, line in enumerate(lines):
             typed = re.match(r"(ada|ben)([$>]) (.*)", line)
             if typed:
+                # One thing after the other, but for what a program that goes
+                # on is told later.
+                if at is not None and not self.goes_on(at, lines[number:]):
+                    at.read_until(at.at_prompt)
                 at = shells[typed[1]]
                 words = re.sub("|".join(NAMES), lambda m: known[m[0]],
                                typed[3])
@@ -162,6 +171,14 @@ class WalkthroughTest(unittest.TestCase):
             self.expect(shell, said[2] if said else line, known)
         for shell in shells.values():
             shell.read_until(shell.at_prompt)
+
+    @staticmethod
+    def goes_on(shell, lines):
+        """Whether something is typed into what runs in the shell."""
+        for line in lines:
+            if line.startswith((shell.name + "$ ", shell.name + "> ")):
+                return line.startswith(shell.name + "> ")
+        return False
 
     def expect(self, shell, line, known):
         groups = []
