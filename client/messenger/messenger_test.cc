@@ -381,7 +381,7 @@ TEST_F(MessengerTest, ARestoredAccountTakesOverAndIsWrittenToAgain) {
   EXPECT_EQ(report->unreadable, 1);
   Person eve("Eve", network_, executor_, random_);
   EXPECT_EQ(eve.Say(again, "to the new device"), MessageState::kSent);
-  // The 13 words bring no contacts back.
+  // There was no vault yet, so nobody is known.
   EXPECT_THAT(again.Receive(), IsEmpty());
   ASSERT_THAT(again.messenger().AcceptRequest(eve.id()), IsOk());
   EXPECT_THAT(again.Receive(), ElementsAre("to the new device"));
