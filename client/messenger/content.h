@@ -124,11 +124,19 @@ struct Gone {
   std::vector<uint64_t> unknown;
 };
 
+// A profile picture; the newest by `Content::sent` counts.
+struct Picture {
+  std::string jpeg;  // for which CheckPicture() is OK; empty: none any more
+  // Between own devices: the contact whose it is, 33 bytes; empty: the
+  // speaker's own.
+  std::string of;
+};
+
 // Nothing: an acknowledgement, or something a newer client says.
 using ContentBody =
     std::variant<std::monostate, TextPart, Reaction, Unsend, Receipts, Timer,
                  OwnCopy, OwnState, LinkOffer, LinkAnswer, LinkReveal,
-                 LinkGrant, Resend, Gone>;
+                 LinkGrant, Resend, Gone, Picture>;
 
 struct Content {
   std::string message_id;  // kMessageIdBytes
