@@ -25,9 +25,34 @@ constexpr size_t kMaxPhraseBytes = 1024;
 
 Failure DeviceSecretExists() {
   return {ExitCode::kUsage,
-          "The file for the device secret is there already, perhaps of another "
+          "There is a device secret already where this one would be, perhaps "
+          "of another "
           "account; nothing was changed. Say another one with "
           "--device-secret-file."};
+}
+
+// In the account's own database, where nobody reads it without the first PIN.
+constexpr char kSecondPinSetting[] = "pin/second";
+
+constexpr char kDuressWords[] =
+    R"(This PIN erases. Whoever types it where the other one is asked for destroys,
+at once and without a question, the key of everything that is here, and
+finds a new, empty account.
+- It does not hide that: an account that is empty, and files as new as it,
+  tell what has happened.
+- It does not reach copies that were made before (backups, an image of the
+  disk with the device secret), your other devices, or what contacts and the
+  network know of the account. Your 13 words still restore the account, without
+  what was said.
+- In some places destroying what somebody has a right to see is itself a crime.
+)";
+
+const char* NameOfPlace(DeviceSecretKind kind) {
+  return kind == DeviceSecretKind::kFile ? "file" : "secret-service";
+}
+
+const char* WordsForPlace(DeviceSecretKind kind) {
+  return kind == DeviceSecretKind::kFile ? "a file" : "the Secret Service";
 }
 
 }  // namespace
@@ -76,7 +101,7 @@ Run::Result Run::MakeStore() {
   }
   const absl::StatusOr<DatabaseKey> key = CreateKeyslot(
       folder_, pin ? std::optional<absl::string_view>(*pin) : std::nullopt,
-      policy, device_secret_ ? &*device_secret_ : nullptr, environment_.random);
+      policy, Places(), environment_.random);
   if (absl::IsAlreadyExists(key.status()) &&
       absl::IsNotFound(ReadKeyslotState(folder_).status())) {
     return DeviceSecretExists();
@@ -202,40 +227,169 @@ Run::Result Run::AccountShow() {
 Run::Result Run::AccountPin() {
   const std::string what = arguments_.word(2);
   if (what == "status") return AccountPinStatus();
+  if (what == "duress") return AccountPinDuress();
+  if (what == "move") return AccountPinMove();
   if (!what.empty() && what != "remove") {
     return Failure{ExitCode::kUsage,
                    "Say what to do with the PIN: nothing more to set or change "
-                   "it, remove or status."};
+                   "it, remove, status, duress or move."};
   }
   const bool remove = what == "remove";
   if (Result failure = OpenStore()) return failure;
   PinPolicy policy;
   if (Result failure = ReadPinPolicy(&policy)) return failure;
+  const absl::StatusOr<std::optional<std::string>> had_second =
+      store_->Setting(kSecondPinSetting);
+  if (!had_second.ok()) return StorageFailure(had_second.status(), folder_);
   std::optional<std::string> new_pin;
-  absl::Cleanup wipe = [&new_pin] {
+  std::optional<std::string> second_pin;
+  absl::Cleanup wipe = [&] {
     if (new_pin) crypto::SecureWipe(*new_pin);
+    if (second_pin) crypto::SecureWipe(*second_pin);
   };
   if (!remove) {
-    absl::StatusOr<std::string> read = ReadNewPin(arguments_, "new-pin-fd", "");
-    if (!read.ok()) {
-      return Failure{ExitCode::kPin,
-                     Capitalized(absl::StrCat(read.status().message(), "."))};
+    if (Result failure = AskNewPin("New PIN", &new_pin)) return failure;
+    if (*had_second) {
+      absl::StatusOr<std::string> read =
+          ReadPin(arguments_, "duress-pin-fd", "",
+                  "The PIN that erases, so that it stays in force (nothing: it "
+                  "goes): ");
+      if (!read.ok()) {
+        return Failure{
+            ExitCode::kPin,
+            "There is a PIN that erases too. Give it with --duress-pin-fd, so "
+            "that it stays in force, or an empty line, so that it goes; "
+            "nothing was changed."};
+      }
+      second_pin = *std::move(read);
+      if (!second_pin->empty()) policy.second_pin = *second_pin;
     }
-    new_pin = *std::move(read);
   }
   const absl::Status changed = ChangeKeyslotPin(
       folder_, pin_ ? std::optional<absl::string_view>(*pin_) : std::nullopt,
       new_pin ? std::optional<absl::string_view>(*new_pin) : std::nullopt,
-      policy, device_secret_ ? &*device_secret_ : nullptr, environment_.clock,
-      environment_.random);
+      policy, Places(), environment_.clock, environment_.random);
   if (absl::IsAlreadyExists(changed)) return DeviceSecretExists();
   if (!changed.ok()) return PinFailure(changed, folder_);
+  const bool second_gone = *had_second && !policy.second_pin;
+  if (second_gone) {
+    const absl::Status forgotten = store_->DeleteSetting(kSecondPinSetting);
+    if (!forgotten.ok()) return StorageFailure(forgotten, folder_);
+  }
+  if (!remove && arguments_.has("device-secret")) {
+    const absl::Status moved =
+        MoveDeviceSecret(folder_, policy.device_secret_kind, Places());
+    if (!moved.ok()) return PinFailure(moved, folder_);
+  }
   if (json_) {
     JsonWriter json;
-    Print(std::move(json.BeginObject().Key("pin").Bool(!remove).EndObject()));
+    json.BeginObject().Key("pin").Bool(!remove);
+    json.Key("duress_pin").Bool(policy.second_pin.has_value());
+    Print(std::move(json.EndObject()));
+    return std::nullopt;
+  }
+  Print(remove ? "The PIN is gone: whoever gets the folder can read it."
+               : "The new PIN is in force.");
+  if (second_gone) Print("The PIN that erased is gone, too.");
+  return std::nullopt;
+}
+
+Run::Result Run::AskNewPin(absl::string_view what,
+                           std::optional<std::string>* pin) {
+  absl::StatusOr<std::string> read =
+      ReadNewPin(arguments_, "new-pin-fd", "", what);
+  if (!read.ok()) {
+    return Failure{ExitCode::kPin,
+                   Capitalized(absl::StrCat(read.status().message(), "."))};
+  }
+  *pin = *std::move(read);
+  return std::nullopt;
+}
+
+Run::Result Run::AccountPinDuress() {
+  const std::string what = arguments_.word(3);
+  const bool remove = what == "remove";
+  if (!what.empty() && !remove) {
+    return Failure{ExitCode::kUsage,
+                   "Say `account pin duress`, or `account pin duress remove`."};
+  }
+  if (Result failure = OpenStore()) return failure;
+  if (!pin_) {
+    return Failure{ExitCode::kUsage,
+                   "There is no PIN yet, so nobody can be forced to give it; "
+                   "`session account pin` sets one."};
+  }
+  std::optional<std::string> second;
+  absl::Cleanup wipe = [&second] {
+    if (second) crypto::SecureWipe(*second);
+  };
+  std::string note;
+  if (!remove) {
+    std::fputs(kDuressWords, err_);
+    if (Result failure = AskNewPin("PIN that erases", &second)) return failure;
+    const absl::StatusOr<std::string> network =
+        ShortNetwork(*store_, kMaxNoteBytes);
+    if (!network.ok()) return StorageFailure(network.status(), folder_);
+    note = *network;
+    // First, so that no second PIN is in force without being asked for when the
+    // first one changes.
+    const absl::Status marked = store_->SetSetting(kSecondPinSetting, "1");
+    if (!marked.ok()) return StorageFailure(marked, folder_);
+  }
+  const absl::Status set = SetSecondPin(
+      folder_, *pin_,
+      second ? std::optional<absl::string_view>(*second) : std::nullopt, note,
+      Places(), environment_.clock, environment_.random);
+  if (absl::IsFailedPrecondition(set) &&
+      PinRefusalOf(set) == PinRefusal::kNone) {
+    return Failure{ExitCode::kUsage, Sentence(set)};
+  }
+  if (!set.ok()) return PinFailure(set, folder_);
+  if (remove) {
+    const absl::Status forgotten = store_->DeleteSetting(kSecondPinSetting);
+    if (!forgotten.ok()) return StorageFailure(forgotten, folder_);
+  }
+  if (json_) {
+    JsonWriter json;
+    Print(std::move(
+        json.BeginObject().Key("duress_pin").Bool(!remove).EndObject()));
   } else {
-    Print(remove ? "The PIN is gone: whoever gets the folder can read it."
-                 : "The new PIN is in force.");
+    Print(remove ? "No PIN erases any more."
+                 : "The PIN that erases is in force.");
+  }
+  return std::nullopt;
+}
+
+// Without the PIN: the keyslot says where the secret is, and its seal is not
+// touched.
+Run::Result Run::AccountPinMove() {
+  DeviceSecretKind kind = DeviceSecretKind::kFile;
+  if (Result failure = DeviceSecretKindOf(arguments_.word(3), &kind)) {
+    return failure;
+  }
+  const absl::Status state = ReadKeyslotState(folder_).status();
+  if (absl::IsNotFound(state)) {
+    return Failure{ExitCode::kNotFound,
+                   absl::StrCat("There is no account in ", folder_, ".")};
+  }
+  if (!state.ok()) return PinFailure(state, folder_);
+  if (Result failure = LockFolder()) return failure;
+  if (Result failure = ChooseDeviceSecret()) return failure;
+  const absl::Status moved = MoveDeviceSecret(folder_, kind, Places());
+  if (absl::IsAlreadyExists(moved)) return DeviceSecretExists();
+  if (absl::IsFailedPrecondition(moved) &&
+      PinRefusalOf(moved) == PinRefusal::kNone) {
+    return Failure{ExitCode::kUsage, Sentence(moved)};
+  }
+  if (!moved.ok()) return PinFailure(moved, folder_);
+  if (json_) {
+    JsonWriter json;
+    Print(std::move(json.BeginObject()
+                        .Key("device_secret_place")
+                        .String(NameOfPlace(kind))
+                        .EndObject()));
+  } else {
+    Print(absl::StrCat("The device secret is in ", WordsForPlace(kind), "."));
   }
   return std::nullopt;
 }
@@ -252,6 +406,10 @@ Run::Result Run::AccountPinStatus() {
     JsonWriter json;
     json.BeginObject().Key("pin").Bool(state->has_pin);
     json.Key("device_secret").Bool(state->has_device_secret);
+    if (state->has_device_secret) {
+      json.Key("device_secret_place")
+          .String(NameOfPlace(state->device_secret_kind));
+    }
     json.Key("wrong_pins").Int(state->wrong_pins);
     json.Key("wipe_after").Int(state->wipe_after);
     Print(std::move(json.EndObject()));
@@ -263,8 +421,11 @@ Run::Result Run::AccountPinStatus() {
   }
   Print("PIN: set");
   Print(state->has_device_secret
-            ? "Device secret: used, a copy of the folder alone does not open"
-            : "Device secret: none; `account pin` sets a PIN with one");
+            ? absl::StrCat("Device secret: in ",
+                           WordsForPlace(state->device_secret_kind),
+                           "; a copy of the folder alone does not open")
+            : std::string(
+                  "Device secret: none; `account pin` sets a PIN with one"));
   Print(absl::StrCat("Wrong PINs in a row: ", state->wrong_pins));
   Print(state->wipe_after == 0
             ? std::string("Destroyed after wrong PINs: never")

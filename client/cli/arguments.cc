@@ -14,7 +14,7 @@ struct Option {
   bool takes_value;
 };
 
-constexpr std::array<Option, 24> kOptions = {{
+constexpr std::array<Option, 26> kOptions = {{
     {"data-dir", true},
     {"network-file", true},
     {"routing", true},
@@ -23,6 +23,8 @@ constexpr std::array<Option, 24> kOptions = {{
     {"pin-fd", true},
     {"new-pin-fd", true},
     {"key-fd", true},
+    {"duress-pin-fd", true},
+    {"device-secret", true},
     {"device-secret-file", true},
     {"no-device-secret", false},
     {"wipe-after", true},

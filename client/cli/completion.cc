@@ -124,7 +124,7 @@ Completion Complete(const std::vector<std::string>& line, size_t index) {
     return completion;
   }
   if (before.size() == 2 && before[0] == "account" && before[1] == "pin") {
-    completion.words = {"remove", "status"};
+    completion.words = {"duress", "move", "remove", "status"};
   }
   if (before.size() == 2 && before[0] == "contact" && before[1] == "picture") {
     completion.contacts = true;

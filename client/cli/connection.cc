@@ -175,6 +175,20 @@ absl::Status AdoptNetwork(ClientStore& store, absl::string_view network_text) {
   return store.SetSetting(kNetworkSetting, network_text);
 }
 
+absl::StatusOr<std::string> ShortNetwork(ClientStore& store, size_t max_bytes) {
+  ASSIGN_OR_RETURN(const std::optional<std::string> known,
+                   store.Setting(kNetworkSetting));
+  if (!known) return "";
+  absl::StatusOr<NetworkConfig> config = NetworkConfig::Parse(*known);
+  if (!config.ok()) return absl::DataLossError("the network is damaged");
+  std::string text = config->ToText();
+  while (text.size() > max_bytes && config->seeds.size() > 1) {
+    config->seeds.pop_back();
+    text = config->ToText();
+  }
+  return text.size() <= max_bytes ? text : std::string();
+}
+
 absl::StatusOr<std::unique_ptr<Connection>> Connection::Create(
     const Environment& environment) {
   ASSIGN_OR_RETURN(const std::optional<std::string> text,

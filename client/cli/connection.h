@@ -30,6 +30,10 @@ namespace messenger::client {
 // account belongs to another network already.
 absl::Status AdoptNetwork(ClientStore& store, absl::string_view network_text);
 
+// The network it belongs to, as AdoptNetwork() takes it, with as many seeds as
+// fit. Empty if there is none, or nothing fits. DATA_LOSS as the store.
+absl::StatusOr<std::string> ShortNetwork(ClientStore& store, size_t max_bytes);
+
 class Connection {
  public:
   // All outlive the connection.

@@ -23,6 +23,16 @@ usage: session [options] COMMAND
   account pin                            set or change the PIN
   account pin remove                     go on without a PIN
   account pin status                     what protects the data
+  account pin move PLACE                 move the device secret to a file or to
+                                         the secret-service of the desktop
+  account pin duress [remove]            set a second PIN, which erases: whoever
+                                         gives it where a PIN is asked for
+                                         destroys the key of everything here and
+                                         finds an empty account. It hides
+                                         nothing, reaches no copy that was made
+                                         before, and contacts and the network
+                                         still know the account. To destroy can
+                                         itself be a crime
   name [NAME]                            show or set your display name
   contact add LINK [NAME]                add whom an invitation, or an account
                                          id, is of; whoever made the link knows
@@ -121,8 +131,14 @@ options
                       that relay sees your address and the storage node you ask
   --pin-fd N          read the PIN from file descriptor N; or put it into the
                       file that $SESSION_PIN_FILE names; otherwise it is asked
-  --new-pin-fd N      the same for the new PIN of `account pin`
+  --new-pin-fd N      the same for the new PIN of `account pin` and of `account
+                      pin duress`
+  --duress-pin-fd N   the same for the PIN that erases and is to stay in force
+                      when `account pin` sets another one
   --key-fd N          read the key of `backup restore` from file descriptor N
+  --device-secret W   with a new PIN: where the device secret is kept, file (at
+                      first) or secret-service: GNOME Keyring, KWallet or
+                      KeePassXC, through the program secret-tool
   --device-secret-file F
                       where the device secret is, for this account alone and
                       outside of --data-dir (default:

@@ -103,15 +103,17 @@ absl::StatusOr<std::string> ReadPin(const Arguments& arguments,
 
 absl::StatusOr<std::string> ReadNewPin(const Arguments& arguments,
                                        absl::string_view fd_option,
-                                       const char* variable) {
+                                       const char* variable,
+                                       absl::string_view what) {
   absl::StatusOr<std::string> pin =
-      ReadPin(arguments, fd_option, variable, "New PIN: ");
+      ReadPin(arguments, fd_option, variable, absl::StrCat(what, ": "));
   const char* path = variable[0] == '\0' ? nullptr : getenv(variable);
   if (!pin.ok() || arguments.has(fd_option) ||
       (path != nullptr && path[0] != '\0')) {
     return pin;
   }
-  absl::StatusOr<std::string> again = AskAtTerminal("New PIN again: ");
+  absl::StatusOr<std::string> again =
+      AskAtTerminal(absl::StrCat(what, " again: "));
   const bool same = again.ok() && *again == *pin;
   if (again.ok()) crypto::SecureWipe(*again);
   if (same) return pin;

@@ -23,11 +23,13 @@ absl::StatusOr<std::string> ReadPin(const Arguments& arguments,
                                     const char* variable,
                                     absl::string_view prompt);
 
-// The same for a new PIN, which is asked for twice at the terminal: nobody sees
-// what they type. INVALID_ARGUMENT also when the answers differ.
+// The same for a new PIN, called `what`, which is asked for twice at the
+// terminal: nobody sees what they type. INVALID_ARGUMENT also when the answers
+// differ.
 absl::StatusOr<std::string> ReadNewPin(const Arguments& arguments,
                                        absl::string_view fd_option,
-                                       const char* variable);
+                                       const char* variable,
+                                       absl::string_view what = "New PIN");
 
 // All of standard input, at most `max_bytes`; asks at the terminal if it is
 // one. INVALID_ARGUMENT when there is more, or it cannot be read.

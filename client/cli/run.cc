@@ -23,6 +23,7 @@
 #include "client/cli/pin_source.h"
 #include "client/cli/terminal_text.h"
 #include "client/daemon/local_socket.h"
+#include "client/messenger/begin_anew.h"
 #include "client/remote/write_refusal.h"
 #include "crypto/base/status_macros.h"
 #include "routing/path/path_selector.h"
@@ -106,6 +107,20 @@ std::optional<Failure> FolderOf(const Arguments& arguments,
                      "--data-dir."};
     }
     *folder = absl::StrCat(home, "/.local/share/session");
+  }
+  return std::nullopt;
+}
+
+std::optional<Failure> DeviceSecretKindOf(const std::string& word,
+                                          DeviceSecretKind* kind) {
+  if (word == "file") {
+    *kind = DeviceSecretKind::kFile;
+  } else if (word == "secret-service") {
+    *kind = DeviceSecretKind::kSecretService;
+  } else {
+    return Failure{ExitCode::kUsage,
+                   "The device secret can be in a file or in the "
+                   "secret-service."};
   }
   return std::nullopt;
 }
@@ -215,13 +230,20 @@ Run::Result Run::LockFolder() {
 }
 
 Run::Result Run::ChooseDeviceSecret() {
+  std::vector<std::string> variables;
+  for (const char* name : SecretServiceDeviceSecret::kVariables) {
+    const char* value = getenv(name);
+    if (value != nullptr) variables.push_back(absl::StrCat(name, "=", value));
+  }
+  secret_service_.emplace(SecretServiceDeviceSecret::FindTool(),
+                          std::move(variables));
   std::string place = arguments_.option("device-secret-file");
   if (place.empty()) {
     const char* variable = getenv("SESSION_DEVICE_SECRET_FILE");
     if (variable != nullptr) place = variable;
   }
   if (!place.empty()) {
-    device_secret_ = FileDeviceSecret::AtPath(place);
+    device_secret_file_ = FileDeviceSecret::AtPath(place);
   } else {
     const char* state = getenv("XDG_STATE_HOME");
     const char* home = getenv("HOME");
@@ -233,7 +255,7 @@ Run::Result Run::ChooseDeviceSecret() {
       return std::nullopt;
     }
     absl::StrAppend(&place, "/session/device-secrets");
-    device_secret_ = FileDeviceSecret::InFolder(place);
+    device_secret_file_ = FileDeviceSecret::InFolder(place);
   }
   std::error_code error;  // What cannot be resolved is compared as it stands.
   const std::string real_place =
@@ -250,8 +272,20 @@ Run::Result Run::ChooseDeviceSecret() {
 }
 
 Run::Result Run::ReadPinPolicy(PinPolicy* policy) {
+  if (arguments_.has("device-secret")) {
+    if (Result failure = DeviceSecretKindOf(arguments_.option("device-secret"),
+                                            &policy->device_secret_kind)) {
+      return failure;
+    }
+    if (arguments_.has("no-device-secret")) {
+      return Failure{ExitCode::kUsage,
+                     "The options --device-secret and --no-device-secret say "
+                     "the opposite; give one of them."};
+    }
+  }
   policy->use_device_secret =
-      device_secret_.has_value() && !arguments_.has("no-device-secret");
+      Places().At(policy->device_secret_kind) != nullptr &&
+      !arguments_.has("no-device-secret");
   if (!arguments_.has("wipe-after")) return std::nullopt;
   uint32_t number = 0;
   if (!absl::SimpleAtoi(arguments_.option("wipe-after"), &number) ||
@@ -278,8 +312,6 @@ Run::Result Run::OpenStore() {
   if (!state.ok() && !wiped) return StorageFailure(state.status(), folder_);
   if (Result failure = LockFolder()) return failure;
   if (Result failure = ChooseDeviceSecret()) return failure;
-  DeviceSecret* const device_secret =
-      device_secret_ ? &*device_secret_ : nullptr;
   if (!wiped && state->has_pin) {
     // Before anybody types in vain.
     const absl::Status wait = CheckPinWait(folder_, environment_.clock);
@@ -300,12 +332,21 @@ Run::Result Run::OpenStore() {
     pin_ = *std::move(read);
   }
   // Also what was destroyed: this goes on where a crash stopped the wiping.
-  const absl::StatusOr<DatabaseKey> key = OpenKeyslot(
+  const absl::StatusOr<OpenedKeyslot> opened = OpenKeyslot(
       folder_, pin_ ? std::optional<absl::string_view>(*pin_) : std::nullopt,
-      device_secret, environment_.clock);
-  if (!key.ok()) return PinFailure(key.status(), folder_);
+      Places(), environment_.clock, environment_.random);
+  if (!opened.ok()) return PinFailure(opened.status(), folder_);
+  opened_with_pin_ = pin_.has_value();
   absl::StatusOr<std::unique_ptr<ClientStore>> store =
-      ClientStore::Open(folder_, *key);
+      opened->begins_anew
+          ? BeginAnew(folder_, *opened, environment_.clock.Now(),
+                      environment_.random,
+                      [&](ClientStore& anew) {
+                        // Of the same network, or of none until it is named.
+                        AdoptNetwork(anew, opened->note).IgnoreError();
+                        return absl::OkStatus();
+                      })
+          : ClientStore::Open(folder_, opened->key);
   if (absl::IsFailedPrecondition(store.status())) {
     return Failure{ExitCode::kStorage,
                    "The data was written by a newer version of this program; "
@@ -313,7 +354,6 @@ Run::Result Run::OpenStore() {
   }
   if (!store.ok()) return StorageFailure(store.status(), folder_);
   store_ = *std::move(store);
-  opened_with_pin_ = pin_.has_value();
   return std::nullopt;
 }
 

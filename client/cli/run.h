@@ -37,6 +37,7 @@
 #include "client/store/client_store.h"
 #include "client/store/device_secret.h"
 #include "client/store/keyslot.h"
+#include "client/store/secret_service.h"
 #include "crypto/base/secure_memory.h"
 #include "crypto/identity/account_id.h"
 #include "routing/runtime/file_recorder.h"
@@ -58,6 +59,10 @@ std::string RouteText(const NamedRoute& route);
 // Where the data is. For the person, if that cannot be said.
 std::optional<Failure> FolderOf(const Arguments& arguments,
                                 std::string* folder);
+
+// "file" or "secret-service".
+std::optional<Failure> DeviceSecretKindOf(const std::string& word,
+                                          DeviceSecretKind* kind);
 
 // One command, in a process of its own or in a daemon.
 class Run {
@@ -121,6 +126,10 @@ class Run {
   // ------------------------------------------------------------- opening --
   Result LockFolder();
   Result ChooseDeviceSecret();
+  DeviceSecretPlaces Places() {
+    return {device_secret_file_ ? &*device_secret_file_ : nullptr,
+            secret_service_ ? &*secret_service_ : nullptr};
+  }
   Result ReadPinPolicy(PinPolicy* policy);
   Result OpenStore();
   Result OpenMessenger();
@@ -149,6 +158,9 @@ class Run {
   Result AccountShow();
   Result AccountPin();
   Result AccountPinStatus();
+  Result AccountPinDuress();
+  Result AskNewPin(absl::string_view what, std::optional<std::string>* pin);
+  Result AccountPinMove();
   Result Name();
   Result PictureCommand();
   Result PictureSet(const std::string& path);
@@ -310,7 +322,8 @@ class Run {
   bool opened_with_pin_ = false;
   bool daemon_answers_ = false;
   // Where one would be; nothing without a home folder.
-  std::optional<FileDeviceSecret> device_secret_;
+  std::optional<FileDeviceSecret> device_secret_file_;
+  std::optional<SecretServiceDeviceSecret> secret_service_;
   std::string last_note_;
   std::map<std::string, int> told_missing_;  // by account id
   bool quiet_ = false;    // the messenger's and the connection's progress

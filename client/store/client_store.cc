@@ -1,6 +1,10 @@
 #include "client/store/client_store.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <iterator>
 #include <utility>
 
@@ -363,6 +367,16 @@ absl::StatusOr<std::unique_ptr<ClientStore>> ClientStore::Open(
   RETURN_IF_ERROR(store->database_->Exec("PRAGMA secure_delete=ON"));
   RETURN_IF_ERROR(Migrate(*store->database_, kSchemaVersion));
   return store;
+}
+
+absl::Status ClientStore::Remove(const std::string& folder) {
+  for (const char* suffix : {"", "-wal", "-journal", "-shm"}) {
+    if (unlink(absl::StrCat(folder, "/messages.db", suffix).c_str()) != 0 &&
+        errno != ENOENT) {
+      return absl::UnavailableError(absl::StrCat("unlink: ", strerror(errno)));
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::Status ClientStore::Migrate(Database& database, int64_t to) {

@@ -253,6 +253,10 @@ class ClientStore {
       const std::string& folder, const DatabaseKey& key,
       const std::string& vfs = "");
 
+  // Removes the file and its logs, for good: what is left in free blocks only
+  // the key opens. OK when there is none.
+  static absl::Status Remove(const std::string& folder);
+
   // What Open() does to a database of an older version, or an empty one; to an
   // older version in tests only. FAILED_PRECONDITION: it is newer.
   static absl::Status Migrate(sqlite::Database& database, int64_t to);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <utility>
 
@@ -27,6 +28,29 @@ void MakeFolder(const std::string& folder) {
     mkdir(folder.substr(0, slash).c_str(), 0777);
   }
   mkdir(folder.c_str(), 0700);  // Whether it is there shows at the writing.
+}
+
+absl::StatusOr<DeviceSecretBytes> ReadSecret(const std::string& path) {
+  absl::StatusOr<std::string> file =
+      routing::ReadFile(path, /*max_bytes=*/kSecretBytes);
+  if (absl::IsResourceExhausted(file.status())) {
+    return absl::NotFoundError("the file holds no device secret");
+  }
+  RETURN_IF_ERROR(file.status());
+  absl::StatusOr<DeviceSecretBytes> secret =
+      DeviceSecretBytes::FromBytes(*file);
+  crypto::SecureWipe(*file);
+  if (!secret.ok()) {
+    return absl::NotFoundError("the file holds no device secret");
+  }
+  return secret;
+}
+
+absl::Status MoveUp(const std::string& from, const std::string& to) {
+  if (rename(from.c_str(), to.c_str()) != 0) {
+    return absl::UnavailableError(absl::StrCat("rename: ", strerror(errno)));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -53,37 +77,61 @@ absl::Status FileDeviceSecret::Add(const DeviceSecretId& id,
   return routing::WriteFileAtomically(path, secret.Expose());
 }
 
+absl::Status FileDeviceSecret::AddSuccessor(const DeviceSecretId& current,
+                                            const DeviceSecretId& id,
+                                            const DeviceSecretBytes& secret) {
+  if (named_by_id_) return Add(id, secret);
+  const absl::StatusOr<DeviceSecretBytes> here = ReadSecret(path_);
+  if (absl::IsNotFound(here.status()) ||
+      (here.ok() && IdOfDeviceSecret(*here) != current)) {
+    // A crash came before the current one had moved up; or this is another
+    // account's file, and then there is nothing to succeed.
+    const absl::StatusOr<DeviceSecretBytes> next = ReadSecret(NextPath());
+    if (!next.ok() || IdOfDeviceSecret(*next) != current) {
+      return absl::NotFoundError("the current device secret is not there");
+    }
+    if (here.ok()) {
+      return absl::AlreadyExistsError("another account's secret is there");
+    }
+    RETURN_IF_ERROR(MoveUp(NextPath(), path_));
+  } else {
+    RETURN_IF_ERROR(here.status());
+  }
+  return routing::WriteFileAtomically(NextPath(), secret.Expose());
+}
+
 absl::StatusOr<DeviceSecretBytes> FileDeviceSecret::Read(
     const DeviceSecretId& id) {
-  absl::StatusOr<std::string> file =
-      routing::ReadFile(PathOf(id), /*max_bytes=*/kSecretBytes);
-  if (absl::IsResourceExhausted(file.status())) {
-    return absl::NotFoundError("the file holds no device secret");
+  absl::StatusOr<DeviceSecretBytes> secret = ReadSecret(PathOf(id));
+  if (named_by_id_ || (secret.ok() && IdOfDeviceSecret(*secret) == id)) {
+    return secret;
   }
-  RETURN_IF_ERROR(file.status());
-  absl::StatusOr<DeviceSecretBytes> secret =
-      DeviceSecretBytes::FromBytes(*file);
-  crypto::SecureWipe(*file);
-  if (!secret.ok()) {
-    return absl::NotFoundError("the file holds no device secret");
-  }
-  return secret;
+  absl::StatusOr<DeviceSecretBytes> next = ReadSecret(NextPath());
+  return next.ok() && IdOfDeviceSecret(*next) == id ? std::move(next)
+                                                    : std::move(secret);
 }
 
 absl::Status FileDeviceSecret::Destroy(const DeviceSecretId& id) {
-  const absl::StatusOr<DeviceSecretBytes> secret = Read(id);
-  if (absl::IsNotFound(secret.status())) return absl::OkStatus();
-  RETURN_IF_ERROR(secret.status());
-  // Never another account's.
-  if (!named_by_id_ && IdOfDeviceSecret(*secret) != id) {
+  for (const std::string& path : {PathOf(id), NextPath()}) {
+    const absl::StatusOr<DeviceSecretBytes> secret = ReadSecret(path);
+    // Never another account's.
+    if (absl::IsNotFound(secret.status()) ||
+        (secret.ok() && IdOfDeviceSecret(*secret) != id)) {
+      if (named_by_id_) break;
+      continue;
+    }
+    RETURN_IF_ERROR(secret.status());
+    RETURN_IF_ERROR(OverwriteInPlace(path, std::string(kSecretBytes, '\0')));
+    if (unlink(path.c_str()) != 0 && errno != ENOENT) {
+      return absl::UnavailableError(absl::StrCat("unlink: ", strerror(errno)));
+    }
+    if (named_by_id_) break;
+  }
+  if (named_by_id_ || access(path_.c_str(), F_OK) == 0 ||
+      access(NextPath().c_str(), F_OK) != 0) {
     return absl::OkStatus();
   }
-  const std::string path = PathOf(id);
-  RETURN_IF_ERROR(OverwriteInPlace(path, std::string(kSecretBytes, '\0')));
-  if (unlink(path.c_str()) != 0 && errno != ENOENT) {
-    return absl::UnavailableError(absl::StrCat("unlink: ", strerror(errno)));
-  }
-  return absl::OkStatus();
+  return MoveUp(NextPath(), path_);
 }
 
 absl::Status OverwriteInPlace(const std::string& path,

@@ -94,5 +94,49 @@ TEST_F(DeviceSecretTest, NeverDestroysTheSecretOfAnotherAccount) {
   EXPECT_EQ(Read(place, id_), secret_.Expose());
 }
 
+TEST_F(DeviceSecretTest, ASuccessorTakesThePlaceWhenTheFirstOneGoes) {
+  const std::string path = absl::StrCat(folder_, "/one");
+  for (FileDeviceSecret place :
+       {FileDeviceSecret::AtPath(path),
+        FileDeviceSecret::InFolder(absl::StrCat(folder_, "/many"))}) {
+    ASSERT_THAT(place.Add(id_, secret_), IsOk());
+    ASSERT_THAT(place.AddSuccessor(id_, other_id_, other_), IsOk());
+    EXPECT_EQ(Read(place, id_), secret_.Expose());
+    EXPECT_EQ(Read(place, other_id_), other_.Expose());
+    ASSERT_THAT(place.Destroy(id_), IsOk());
+    EXPECT_NE(Read(place, id_), secret_.Expose());
+    EXPECT_EQ(Read(place, other_id_), other_.Expose());
+    const DeviceSecretBytes third = random_.Secret<32>();
+    ASSERT_THAT(place.AddSuccessor(other_id_, IdOfDeviceSecret(third), third),
+                IsOk());
+    ASSERT_THAT(place.Destroy(IdOfDeviceSecret(third)), IsOk());
+    EXPECT_EQ(Read(place, other_id_), other_.Expose());
+  }
+  EXPECT_EQ(routing::ReadFile(path).value(), other_.Expose());
+}
+
+// The program has ended after the first one was removed.
+TEST_F(DeviceSecretTest, ASuccessorThatHasNotMovedUpIsFound) {
+  const std::string path = absl::StrCat(folder_, "/one");
+  FileDeviceSecret place = FileDeviceSecret::AtPath(path);
+  ASSERT_THAT(place.Add(id_, secret_), IsOk());
+  ASSERT_THAT(place.AddSuccessor(id_, other_id_, other_), IsOk());
+  ASSERT_EQ(unlink(path.c_str()), 0);
+  EXPECT_EQ(Read(place, other_id_), other_.Expose());
+  const DeviceSecretBytes third = random_.Secret<32>();
+  ASSERT_THAT(place.AddSuccessor(other_id_, IdOfDeviceSecret(third), third),
+              IsOk());
+  EXPECT_EQ(Read(place, other_id_), other_.Expose());
+  EXPECT_EQ(Read(place, IdOfDeviceSecret(third)), third.Expose());
+}
+
+TEST_F(DeviceSecretTest, NobodySucceedsTheSecretOfAnotherAccount) {
+  FileDeviceSecret place =
+      FileDeviceSecret::AtPath(absl::StrCat(folder_, "/one"));
+  ASSERT_THAT(place.Add(id_, secret_), IsOk());
+  EXPECT_FALSE(place.AddSuccessor(other_id_, other_id_, other_).ok());
+  EXPECT_EQ(Read(place, id_), secret_.Expose());
+}
+
 }  // namespace
 }  // namespace messenger::client

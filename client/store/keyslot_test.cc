@@ -70,28 +70,78 @@ class FakeDeviceSecret final : public DeviceSecret {
  public:
   absl::Status Add(const DeviceSecretId& id,
                    const DeviceSecretBytes& secret) override {
+    if (refuses_) return absl::UnavailableError("not now");
+    if (secrets_.contains(id)) return absl::AlreadyExistsError("there");
     secrets_.emplace(id, std::string(secret.Expose()));
     return absl::OkStatus();
   }
+  absl::Status AddSuccessor(const DeviceSecretId& current,
+                            const DeviceSecretId& id,
+                            const DeviceSecretBytes& secret) override {
+    EXPECT_TRUE(secrets_.contains(current));
+    return Add(id, secret);
+  }
   absl::StatusOr<DeviceSecretBytes> Read(const DeviceSecretId& id) override {
+    if (refuses_) return absl::UnavailableError("not now");
     const auto found = secrets_.find(id);
     if (found == secrets_.end()) return absl::NotFoundError("none");
     return DeviceSecretBytes::FromBytes(found->second);
   }
   absl::Status Destroy(const DeviceSecretId& id) override {
-    if (refuses_) return absl::UnavailableError("not now");
+    if (refuses_ || keeps_) return absl::UnavailableError("not now");
     secrets_.erase(id);
     return absl::OkStatus();
   }
 
   void set_refuses(bool refuses) { refuses_ = refuses; }
+  // Does not destroy.
+  void set_keeps(bool keeps) { keeps_ = keeps; }
   size_t size() const { return secrets_.size(); }
   std::map<DeviceSecretId, std::string>& secrets() { return secrets_; }
 
  private:
   bool refuses_ = false;
+  bool keeps_ = false;
   std::map<DeviceSecretId, std::string> secrets_;
 };
+
+// Where things are in the file (client/SPEC.md, section 7).
+constexpr size_t kHeaderAt = 16;
+constexpr size_t kHeaderBytes = 41;
+constexpr size_t kBoxAt = kHeaderAt + kHeaderBytes + 2 + 12 + 1;
+constexpr size_t kBoxBytes = 16 + 48 + 49;
+constexpr size_t kNoteBytes = 16 + 48 + 3072;
+
+// As the second version of the format had it, with one box and `wipe_after` in
+// the header; with a device secret if that is not empty.
+std::string SecondFormatFile(bool normalised, absl::string_view pin,
+                             absl::string_view device_secret,
+                             absl::string_view key) {
+  const std::string salt(16, 's');
+  std::string header;
+  header += static_cast<char>(1 + (device_secret.empty() ? 0 : 2) +
+                              (normalised ? 4 : 0));
+  header += std::string("\0\0\0\1\0\0\x20\0", 8) + salt;
+  header += device_secret.empty()
+                ? std::string(16, '\0')
+                : std::string(IdOfDeviceSecret(
+                                  *DeviceSecretBytes::FromBytes(device_secret))
+                                  .bytes());
+  header += std::string("\0\x09", 2);
+  const auto stretched = crypto::Argon2id(
+      pin, *crypto::Argon2Salt::FromBytes(salt), kPinCostFloor.passes,
+      uint64_t{kPinCostFloor.memory_kib} * 1024);
+  const auto prk = crypto::HkdfSha512Extract(
+      "nm/v1/keyslot", {stretched->Expose(), device_secret});
+  std::string file = absl::StrCat(
+      "NMKSLOT2", std::string(7, '\0'), "\x05", header,
+      crypto::CommittingSeal(
+          crypto::HkdfSha512Expand<32>(
+              prk.Expose(), crypto::KdfLabel::kKeyEncryption, header),
+          header, key));
+  file.resize(4096 - 32);
+  return absl::StrCat(file, crypto::Blake2b256("nm1-keyslot", {file}).bytes());
+}
 
 class KeyslotTest : public ::testing::Test {
  protected:
@@ -104,23 +154,23 @@ class KeyslotTest : public ::testing::Test {
 
   std::string Create(std::optional<absl::string_view> pin,
                      const PinPolicy& policy = Cheap()) {
-    return std::string(CreateKeyslot(folder_, pin, policy, &device_, random_)
-                           .value()
-                           .Expose());
+    return std::string(
+        CreateKeyslot(folder_, pin, policy, places_, random_).value().Expose());
   }
   absl::Status Change(std::optional<absl::string_view> old_pin,
                       std::optional<absl::string_view> new_pin,
                       const PinPolicy& policy = Cheap()) {
-    return ChangeKeyslotPin(folder_, old_pin, new_pin, policy, &device_, clock_,
+    return ChangeKeyslotPin(folder_, old_pin, new_pin, policy, places_, clock_,
                             random_);
   }
   absl::Status Try(std::optional<absl::string_view> pin) {
-    return OpenKeyslot(folder_, pin, &device_, clock_).status();
+    return OpenKeyslot(folder_, pin, places_, clock_, random_).status();
   }
   std::string Open(std::optional<absl::string_view> pin) {
-    absl::StatusOr<DatabaseKey> key =
-        OpenKeyslot(folder_, pin, &device_, clock_);
-    return key.ok() ? std::string(key->Expose()) : key.status().ToString();
+    const absl::StatusOr<OpenedKeyslot> opened =
+        OpenKeyslot(folder_, pin, places_, clock_, random_);
+    return opened.ok() ? std::string(opened->key.Expose())
+                       : opened.status().ToString();
   }
   KeyslotState State() { return ReadKeyslotState(folder_).value(); }
   void TryWrongPins(int count) {
@@ -145,6 +195,8 @@ class KeyslotTest : public ::testing::Test {
   crypto::SeededRandom random_{7};
   routing::SimulatedClock clock_;
   FakeDeviceSecret device_;
+  FakeDeviceSecret service_;
+  const DeviceSecretPlaces places_ = {&device_, &service_};
   std::string folder_;
 };
 
@@ -201,7 +253,7 @@ TEST_F(KeyslotTest, TwoDamagedCopiesAreDataLossNotAWrongPin) {
 TEST_F(KeyslotTest, NeverOverwritesAKey) {
   const std::string key = Create(kPin);
   EXPECT_THAT(
-      CreateKeyslot(folder_, "another pin", Cheap(), nullptr, random_).status(),
+      CreateKeyslot(folder_, "another pin", Cheap(), {}, random_).status(),
       StatusIs(absl::StatusCode::kAlreadyExists));
   EXPECT_EQ(Open(kPin), key);
 }
@@ -212,14 +264,13 @@ TEST_F(KeyslotTest, RefusesAPinOutOfBounds) {
   for (const std::string& pin :
        {std::string(), std::string("1234567"), seven_of_two_bytes,
         std::string(kMaxPinBytes + 1, 'p')}) {
-    EXPECT_THAT(
-        CreateKeyslot(folder_, pin, Cheap(), &device_, random_).status(),
-        StatusIs(absl::StatusCode::kInvalidArgument));
+    EXPECT_THAT(CreateKeyslot(folder_, pin, Cheap(), places_, random_).status(),
+                StatusIs(absl::StatusCode::kInvalidArgument));
   }
-  EXPECT_THAT(CreateKeyslot(folder_, "12345", CheapWithDeviceSecret(), &device_,
-                            random_)
-                  .status(),
-              StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(
+      CreateKeyslot(folder_, "12345", CheapWithDeviceSecret(), places_, random_)
+          .status(),
+      StatusIs(absl::StatusCode::kInvalidArgument));
   EXPECT_THAT(ReadKeyslotState(folder_).status(),
               StatusIs(absl::StatusCode::kNotFound));
 }
@@ -241,7 +292,7 @@ TEST_F(KeyslotTest, ACopiedFolderResistsTheRightPinAndCostsNoTry) {
   for (DeviceSecret* place : std::initializer_list<DeviceSecret*>{
            nullptr, &another_device, &another_secret}) {
     const absl::Status opened =
-        OpenKeyslot(folder_, kPin, place, clock_).status();
+        OpenKeyslot(folder_, kPin, {place}, clock_, random_).status();
     EXPECT_THAT(opened, StatusIs(absl::StatusCode::kFailedPrecondition));
     EXPECT_EQ(PinRefusalOf(opened), PinRefusal::kDeviceSecret);
   }
@@ -252,7 +303,7 @@ TEST_F(KeyslotTest, ACopiedFolderResistsTheRightPinAndCostsNoTry) {
 TEST_F(KeyslotTest, TheSealItselfNeedsTheDeviceSecret) {
   const std::string key = Create(kPin, CheapWithDeviceSecret());
   const std::string file = Copy(0);
-  const std::string header = file.substr(16, 43);
+  const std::string header = file.substr(kHeaderAt, kHeaderBytes);
   const auto salt =
       crypto::Argon2Salt::FromBytes(absl::string_view(header).substr(9, 16));
   const auto stretched =
@@ -261,15 +312,24 @@ TEST_F(KeyslotTest, TheSealItselfNeedsTheDeviceSecret) {
   const auto opened_with = [&](absl::string_view secret) {
     const auto prk = crypto::HkdfSha512Extract(
         "nm/v1/keyslot", {stretched.value().Expose(), secret});
-    return crypto::CommittingOpen(
-        crypto::HkdfSha512Expand<32>(prk.Expose(),
-                                     crypto::KdfLabel::kKeyEncryption, header),
-        header, file.substr(16 + 43, 80));
+    std::string keys;
+    for (const char index : {0, 1}) {
+      const std::string box =
+          file.substr(kBoxAt + index * kBoxBytes, kBoxBytes);
+      const std::string context =
+          header + std::string(1, index) + box.substr(0, 16);
+      const absl::StatusOr<std::string> opened = crypto::CommittingOpen(
+          crypto::HkdfSha512Expand<32>(
+              prk.Expose(), crypto::KdfLabel::kKeyEncryption, context),
+          context, box.substr(16));
+      if (opened.ok()) keys += *opened;
+    }
+    return keys;
   };
-  EXPECT_THAT(opened_with(device_.secrets().begin()->second),
-              IsOkAndHolds(key));
-  EXPECT_FALSE(opened_with("").ok());
-  EXPECT_FALSE(opened_with(std::string(32, '\0')).ok());
+  EXPECT_EQ(opened_with(device_.secrets().begin()->second),
+            key + std::string(17, '\0'));
+  EXPECT_EQ(opened_with(""), "");
+  EXPECT_EQ(opened_with(std::string(32, '\0')), "");
 }
 
 TEST_F(KeyslotTest, TheFirstFormatOpensAndANewPinUpgradesIt) {
@@ -300,28 +360,10 @@ TEST_F(KeyslotTest, APinOpensHoweverItsLettersAreTyped) {
               StatusIs(absl::StatusCode::kUnauthenticated));
 }
 
-// A slot from before PINs were normalised: as it would be, had Create() left
-// that out.
 TEST_F(KeyslotTest, AnOlderSlotOpensByteByByteUntilTheNextPin) {
-  Create(kPin);
-  constexpr size_t kHeader = 16, kHeaderBytes = 43, kSaltAt = 25;
-  std::string file = Copy(0);
-  file[kHeader] = static_cast<char>(file[kHeader] & ~4);
-  const std::string header = file.substr(kHeader, kHeaderBytes);
-  const auto salt = crypto::Argon2Salt::FromBytes(file.substr(kSaltAt, 16));
-  const auto stretched =
-      crypto::Argon2id(kComposedPin, *salt, kPinCostFloor.passes,
-                       uint64_t{kPinCostFloor.memory_kib} * 1024);
-  const auto prk =
-      crypto::HkdfSha512Extract("nm/v1/keyslot", {stretched->Expose()});
   const std::string key = random_.String(32);
-  const std::string sealed = crypto::CommittingSeal(
-      crypto::HkdfSha512Expand<32>(prk.Expose(),
-                                   crypto::KdfLabel::kKeyEncryption, header),
-      header, key);
-  file.replace(kHeader + kHeaderBytes, sealed.size(), sealed);
-  file.resize(4096 - 32);
-  file = absl::StrCat(file, crypto::Blake2b256("nm1-keyslot", {file}).bytes());
+  const std::string file =
+      SecondFormatFile(/*normalised=*/false, kComposedPin, "", key);
   SetCopy(0, file);
   SetCopy(1, file);
   EXPECT_THAT(Try(kDecomposedPin),
@@ -329,6 +371,25 @@ TEST_F(KeyslotTest, AnOlderSlotOpensByteByByteUntilTheNextPin) {
   EXPECT_EQ(Open(kComposedPin), key);
   ASSERT_THAT(Change(kComposedPin, kComposedPin), IsOk());
   EXPECT_EQ(Open(kDecomposedPin), key);
+}
+
+TEST_F(KeyslotTest, TheSecondFormatOpensAndANewPinUpgradesIt) {
+  const std::string key = random_.String(32);
+  const std::string secret = random_.String(32);
+  const DeviceSecretBytes bytes = *DeviceSecretBytes::FromBytes(secret);
+  ASSERT_THAT(device_.Add(IdOfDeviceSecret(bytes), bytes), IsOk());
+  const std::string file =
+      SecondFormatFile(/*normalised=*/true, "482916", secret, key);
+  SetCopy(0, file);
+  SetCopy(1, file);
+  EXPECT_EQ(Open("482916"), key);
+  EXPECT_THAT(Try("482917"), StatusIs(absl::StatusCode::kUnauthenticated));
+  EXPECT_EQ(State().wipe_after, 9);
+  EXPECT_EQ(Copy(0).substr(0, 8), "NMKSLOT2");
+  ASSERT_THAT(Change("482916", "731502", CheapWithDeviceSecret()), IsOk());
+  EXPECT_EQ(Copy(0).substr(0, 8), "NMKSLOT3");
+  EXPECT_EQ(State().wipe_after, 9);
+  EXPECT_EQ(Open("731502"), key);
 }
 
 TEST_F(KeyslotTest, ANewPinKeepsTheDeviceSecret) {
@@ -360,10 +421,357 @@ TEST_F(KeyslotTest, ACrashWhileADeviceSecretComesOrGoesLosesNothing) {
   SetCopy(0, new_copies[0]);
   SetCopy(1, new_copies[1]);
   // It goes after both copies: while one names it, it is there.
-  device_.set_refuses(true);
+  device_.set_keeps(true);
   ASSERT_THAT(Change("482916", kPin), IsOk());
   SetCopy(0, new_copies[0]);
   EXPECT_EQ(Open(kPin), key);
+}
+
+// ---------------------------------------------------------------- moving --
+
+TEST_F(KeyslotTest, TheDeviceSecretMovesAndNoSealIsTouched) {
+  const std::string key = Create(kPin, CheapWithDeviceSecret());
+  EXPECT_EQ(State().device_secret_kind, DeviceSecretKind::kFile);
+  const auto secrets = device_.secrets();
+  ASSERT_THAT(
+      MoveDeviceSecret(folder_, DeviceSecretKind::kSecretService, places_),
+      IsOk());
+  EXPECT_EQ(State().device_secret_kind, DeviceSecretKind::kSecretService);
+  EXPECT_EQ(device_.size(), 0u);
+  EXPECT_EQ(service_.secrets(), secrets);
+  EXPECT_EQ(Open(kPin), key);
+  ASSERT_THAT(MoveDeviceSecret(folder_, DeviceSecretKind::kFile, places_),
+              IsOk());
+  EXPECT_EQ(device_.secrets(), secrets);
+  EXPECT_EQ(service_.size(), 0u);
+  EXPECT_EQ(Open(kPin), key);
+}
+
+TEST_F(KeyslotTest, AMoveThatWasCutShortIsEndedByTheNext) {
+  const std::string key = Create(kPin, CheapWithDeviceSecret());
+  const std::string before[] = {Copy(0), Copy(1)};
+  // Both have it, and the slot names the first, then the second.
+  device_.set_keeps(true);
+  EXPECT_THAT(
+      MoveDeviceSecret(folder_, DeviceSecretKind::kSecretService, places_),
+      StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_EQ(Open(kPin), key);
+  device_.set_keeps(false);
+  for (const bool named : {false, true}) {
+    if (!named) {
+      SetCopy(0, before[0]);
+      SetCopy(1, before[1]);
+    }
+    device_.secrets() = service_.secrets();
+    EXPECT_EQ(Open(kPin), key);
+    ASSERT_THAT(
+        MoveDeviceSecret(folder_, DeviceSecretKind::kSecretService, places_),
+        IsOk());
+    EXPECT_EQ(device_.size(), 0u);
+    EXPECT_EQ(Open(kPin), key);
+  }
+}
+
+TEST_F(KeyslotTest, APlaceThatDoesNotAnswerCostsNoTryAndSaysSo) {
+  PinPolicy policy = CheapWithDeviceSecret();
+  policy.device_secret_kind = DeviceSecretKind::kSecretService;
+  const std::string key = Create(kPin, policy);
+  EXPECT_EQ(device_.size(), 0u);
+  EXPECT_EQ(Open(kPin), key);
+  service_.set_refuses(true);
+  const absl::Status tried = Try(kPin);
+  EXPECT_EQ(PinRefusalOf(tried), PinRefusal::kDeviceSecret);
+  EXPECT_THAT(std::string(tried.message()), ::testing::HasSubstr("not now"));
+  EXPECT_EQ(State().wrong_pins, 0u);
+  const absl::Status made =
+      CreateKeyslot(NewFolder(), kPin, policy, places_, random_).status();
+  EXPECT_EQ(PinRefusalOf(made), PinRefusal::kDeviceSecret);
+}
+
+TEST_F(KeyslotTest, WipingDestroysTheSecretWhereItIs) {
+  PinPolicy policy = CheapWithDeviceSecret();
+  policy.device_secret_kind = DeviceSecretKind::kSecretService;
+  policy.wipe_after = 4;
+  Create(kPin, policy);
+  TryWrongPins(3);
+  EXPECT_EQ(PinRefusalOf(Try(kWrongPin)), PinRefusal::kWiped);
+  EXPECT_EQ(service_.size(), 0u);
+}
+
+// ------------------------------------------------------------- second PIN --
+
+constexpr char kSecondPin[] = "9876 zyxw";
+
+class SecondPinTest : public KeyslotTest {
+ protected:
+  absl::Status SetSecond(std::optional<absl::string_view> second,
+                         absl::string_view note = "") {
+    return SetSecondPin(folder_, kPin, second, note, places_, clock_, random_);
+  }
+  absl::StatusOr<OpenedKeyslot> OpenAll(absl::string_view pin) {
+    return OpenKeyslot(folder_, pin, places_, clock_, random_);
+  }
+};
+
+TEST_F(SecondPinTest, TheFirstOneOpensAsBefore) {
+  const std::string key = Create(kPin, CheapWithDeviceSecret());
+  ASSERT_THAT(SetSecond(kSecondPin), IsOk());
+  const auto secrets = device_.secrets();
+  for (int i = 0; i < 3; ++i) {
+    const absl::StatusOr<OpenedKeyslot> opened = OpenAll(kPin);
+    ASSERT_THAT(opened.status(), IsOk());
+    EXPECT_EQ(opened->key.Expose(), key);
+    EXPECT_FALSE(opened->begins_anew);
+  }
+  EXPECT_EQ(device_.secrets(), secrets);
+}
+
+TEST_F(SecondPinTest, TheSecondOneErasesAndIsThenAPinLikeAnyOther) {
+  const std::string key = Create(kPin, CheapWithDeviceSecret());
+  ASSERT_THAT(SetSecond(kSecondPin, "a note"), IsOk());
+  const std::string old_copies[] = {Copy(0), Copy(1)};
+  const auto old_secrets = device_.secrets();
+  std::string anew;
+  for (int again = 0; again < 2; ++again) {
+    const absl::StatusOr<OpenedKeyslot> opened = OpenAll(kSecondPin);
+    ASSERT_THAT(opened.status(), IsOk());
+    EXPECT_TRUE(opened->begins_anew);
+    EXPECT_EQ(opened->note, "a note");
+    if (again != 0) {
+      EXPECT_EQ(opened->key.Expose(), anew);
+    }
+    anew = std::string(opened->key.Expose());
+    EXPECT_NE(anew, key);
+    EXPECT_THAT(Try(kPin), StatusIs(absl::StatusCode::kUnauthenticated));
+    EXPECT_EQ(device_.size(), 1u);
+    EXPECT_FALSE(device_.secrets().contains(old_secrets.begin()->first));
+    if (again != 0) {
+      ASSERT_THAT(FinishErasing(folder_, *opened, random_), IsOk());
+    }
+  }
+  const absl::StatusOr<OpenedKeyslot> opened = OpenAll(kSecondPin);
+  ASSERT_THAT(opened.status(), IsOk());
+  EXPECT_FALSE(opened->begins_anew);
+  EXPECT_EQ(opened->key.Expose(), anew);
+  EXPECT_EQ(opened->note, "");
+  EXPECT_EQ(State().wrong_pins, 0u);
+  // Copies of the old file, as they may lie in free blocks.
+  SetCopy(0, old_copies[0]);
+  SetCopy(1, old_copies[1]);
+  for (const char* pin : {kPin, kSecondPin}) {
+    EXPECT_EQ(PinRefusalOf(Try(pin)), PinRefusal::kDeviceSecret);
+  }
+}
+
+TEST_F(SecondPinTest, NoWrongPinErases) {
+  const std::string key = Create(kPin, CheapWithDeviceSecret());
+  ASSERT_THAT(SetSecond(kSecondPin), IsOk());
+  for (const std::string& right :
+       {std::string(kPin), std::string(kSecondPin)}) {
+    for (size_t at = 0; at < right.size(); ++at) {
+      std::string wrong = right;
+      wrong[at] ^= 1;
+      EXPECT_THAT(Try(wrong), StatusIs(absl::StatusCode::kUnauthenticated));
+      wrong.erase(at, 1);
+      clock_.Advance(kLongestPinWait);
+      EXPECT_THAT(Try(wrong), StatusIs(absl::StatusCode::kUnauthenticated));
+      clock_.Advance(kLongestPinWait);
+    }
+  }
+  EXPECT_EQ(State().wrong_pins, 4 * 9u);
+  EXPECT_EQ(Open(kPin), key);
+}
+
+TEST_F(SecondPinTest, ThoseThatASlipCouldExchangeAreRefused) {
+  const std::string key = Create(kPin, CheapWithDeviceSecret());
+  for (const char* near :
+       {kPin, "1234 abce", "1234 abc", "1234 abcde", "1234 abdc", "1234 ABCD",
+        "\uff11\uff12\uff13\uff14 abcd", "12345"}) {
+    EXPECT_THAT(SetSecond(near), StatusIs(absl::StatusCode::kInvalidArgument))
+        << near;
+  }
+  EXPECT_EQ(Open(kPin), key);
+  ASSERT_THAT(SetSecond(kSecondPin), IsOk());
+  PinPolicy policy = CheapWithDeviceSecret();
+  policy.second_pin = kSecondPin;
+  EXPECT_THAT(Change(kPin, "9876 zyxx", policy),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_EQ(Open(kPin), key);
+}
+
+TEST_F(SecondPinTest, NeedsAPinAndADeviceSecret) {
+  Create(kPin);
+  EXPECT_THAT(SetSecond(kSecondPin),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+  ASSERT_THAT(Change(kPin, std::nullopt), IsOk());
+  EXPECT_THAT(SetSecond(kSecondPin),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+}
+
+TEST_F(SecondPinTest, IsSetWithTheFirstOneOnly) {
+  const std::string key = Create(kPin, CheapWithDeviceSecret());
+  EXPECT_THAT(SetSecondPin(folder_, kWrongPin, kSecondPin, "", places_, clock_,
+                           random_),
+              StatusIs(absl::StatusCode::kUnauthenticated));
+  EXPECT_THAT(Try(kSecondPin), StatusIs(absl::StatusCode::kUnauthenticated));
+  EXPECT_EQ(Open(kPin), key);
+}
+
+TEST_F(SecondPinTest, CanBeReplacedAndRemoved) {
+  const std::string key = Create(kPin, CheapWithDeviceSecret());
+  ASSERT_THAT(SetSecond(kSecondPin), IsOk());
+  ASSERT_THAT(SetSecond("another one"), IsOk());
+  EXPECT_THAT(Try(kSecondPin), StatusIs(absl::StatusCode::kUnauthenticated));
+  ASSERT_THAT(SetSecond(std::nullopt), IsOk());
+  EXPECT_THAT(Try("another one"), StatusIs(absl::StatusCode::kUnauthenticated));
+  EXPECT_EQ(Open(kPin), key);
+}
+
+TEST_F(SecondPinTest, StaysInForceWithANewPinIfItIsGiven) {
+  const std::string key = Create(kPin, CheapWithDeviceSecret());
+  ASSERT_THAT(SetSecond(kSecondPin, "a note"), IsOk());
+  PinPolicy policy = CheapWithDeviceSecret();
+  policy.second_pin = "not that one";
+  EXPECT_THAT(Change(kPin, "new pin 1", policy),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_EQ(Open(kPin), key);
+  policy.second_pin = kSecondPin;
+  ASSERT_THAT(Change(kPin, "new pin 1", policy), IsOk());
+  EXPECT_EQ(Open("new pin 1"), key);
+  const absl::StatusOr<OpenedKeyslot> opened = OpenAll(kSecondPin);
+  ASSERT_THAT(opened.status(), IsOk());
+  EXPECT_TRUE(opened->begins_anew);
+  EXPECT_EQ(opened->note, "a note");
+}
+
+TEST_F(SecondPinTest, GoesWithANewPinOtherwise) {
+  const std::string key = Create(kPin, CheapWithDeviceSecret());
+  ASSERT_THAT(SetSecond(kSecondPin), IsOk());
+  ASSERT_THAT(Change(kPin, "new pin 1", CheapWithDeviceSecret()), IsOk());
+  EXPECT_THAT(Try(kSecondPin), StatusIs(absl::StatusCode::kUnauthenticated));
+  EXPECT_EQ(Open("new pin 1"), key);
+}
+
+TEST_F(SecondPinTest, UpgradesTheSecondFormat) {
+  const std::string key = random_.String(32);
+  const std::string secret = random_.String(32);
+  const DeviceSecretBytes bytes = *DeviceSecretBytes::FromBytes(secret);
+  ASSERT_THAT(device_.Add(IdOfDeviceSecret(bytes), bytes), IsOk());
+  const std::string file =
+      SecondFormatFile(/*normalised=*/true, kPin, secret, key);
+  SetCopy(0, file);
+  SetCopy(1, file);
+  ASSERT_THAT(SetSecond(kSecondPin), IsOk());
+  EXPECT_EQ(Open(kPin), key);
+  EXPECT_TRUE(OpenAll(kSecondPin)->begins_anew);
+}
+
+TEST_F(SecondPinTest, ADeviceSecretThatStaysKeepsTheNewAccountShut) {
+  Create(kPin, CheapWithDeviceSecret());
+  ASSERT_THAT(SetSecond(kSecondPin), IsOk());
+  device_.set_keeps(true);
+  EXPECT_THAT(Try(kSecondPin), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(Try(kPin), StatusIs(absl::StatusCode::kUnauthenticated));
+  EXPECT_EQ(device_.size(), 2u);
+  device_.set_keeps(false);
+  EXPECT_TRUE(OpenAll(kSecondPin)->begins_anew);
+  EXPECT_EQ(device_.size(), 1u);
+}
+
+// While the copies are overwritten in place: the old slot or the new one.
+TEST_F(SecondPinTest, ATornCopyLeavesTheOldSlotOrTheNewOne) {
+  const std::string key = Create(kPin, CheapWithDeviceSecret());
+  ASSERT_THAT(SetSecond(kSecondPin), IsOk());
+  // As the guess leaves it: with a try counted.
+  const auto secrets = device_.secrets();
+  const std::string before[] = {Copy(0), Copy(1)};
+  device_.set_keeps(true);
+  EXPECT_THAT(Try(kSecondPin), StatusIs(absl::StatusCode::kUnavailable));
+  device_.set_keeps(false);
+  const std::string after[] = {Copy(0), Copy(1)};
+  const auto both_secrets = device_.secrets();
+  for (int copy = 0; copy < 2; ++copy) {
+    for (const size_t written : {0, 1, 8, 40, 100, 1024, 4000, 4095, 4096}) {
+      SetCopy(0, after[0]);
+      SetCopy(1, before[1]);
+      SetCopy(copy,
+              after[copy].substr(0, written) + before[copy].substr(written));
+      device_.secrets() = both_secrets;
+      const bool old = copy == 0 && written < 4096;
+      if (old) {
+        EXPECT_EQ(Open(kPin), key) << written;
+      } else {
+        EXPECT_THAT(Try(kPin), StatusIs(absl::StatusCode::kUnauthenticated));
+      }
+      const absl::StatusOr<OpenedKeyslot> opened = OpenAll(kSecondPin);
+      ASSERT_THAT(opened.status(), IsOk()) << copy << " " << written;
+      EXPECT_TRUE(opened->begins_anew);
+      EXPECT_THAT(Try(kPin), StatusIs(absl::StatusCode::kUnauthenticated));
+      EXPECT_FALSE(device_.secrets().contains(secrets.begin()->first));
+    }
+  }
+}
+
+// What an examiner sees who has the file and the first PIN's absence: nothing
+// but the generation differs from a slot without a second PIN, and that counts
+// what was written.
+TEST_F(SecondPinTest, ASlotWithASecondPinLooksLikeOneWithout) {
+  constexpr int kSlots = 32;
+  int bytes[2][256] = {};
+  std::string first[2];
+  for (int i = 0; i < kSlots; ++i) {
+    for (const bool second : {false, true}) {
+      folder_ = NewFolder();
+      Create(kPin, CheapWithDeviceSecret());
+      ASSERT_THAT(
+          SetSecond(second ? std::optional<absl::string_view>(kSecondPin)
+                           : std::nullopt,
+                    second ? "some network" : ""),
+          IsOk());
+      const std::string file = Copy(0);
+      EXPECT_EQ(Copy(1), file);
+      // Structure: salt, id, boxes, note and checksum apart, all is the same.
+      std::string rest = file.substr(0, 25) + file.substr(57, 15) +
+                         file.substr(kBoxAt + 2 * kBoxBytes + kNoteBytes);
+      rest.resize(rest.size() - 32);
+      if (first[0].empty()) first[0] = rest;
+      EXPECT_EQ(rest, first[0]);
+      for (const char c : file.substr(kBoxAt, 2 * kBoxBytes + kNoteBytes)) {
+        ++bytes[second ? 1 : 0][static_cast<uint8_t>(c)];
+      }
+    }
+  }
+  // Chi-squared with 255 degrees of freedom: beyond 380 once in a million.
+  const double expected = kSlots * (2.0 * kBoxBytes + kNoteBytes) / 256;
+  for (const auto& counts : bytes) {
+    double chi_squared = 0;
+    for (const int count : counts) {
+      chi_squared += (count - expected) * (count - expected) / expected;
+    }
+    EXPECT_LT(chi_squared, 380);
+    EXPECT_GT(chi_squared, 150);
+  }
+}
+
+// Which box is whose, chance decides: nobody learns it from the place.
+TEST_F(SecondPinTest, TheBoxesLieInRandomOrder) {
+  int at_first = 0;
+  constexpr int kSlots = 40;
+  for (int i = 0; i < kSlots; ++i) {
+    folder_ = NewFolder();
+    Create(kPin, CheapWithDeviceSecret());
+    std::string file = Copy(0);
+    // A damaged box of the other one is no loss.
+    file[kBoxAt + 20] ^= 1;
+    file.resize(4096 - 32);
+    file =
+        absl::StrCat(file, crypto::Blake2b256("nm1-keyslot", {file}).bytes());
+    SetCopy(0, file);
+    SetCopy(1, file);
+    if (!Try(kPin).ok()) ++at_first;
+  }
+  EXPECT_GT(at_first, kSlots / 4);
+  EXPECT_LT(at_first, kSlots * 3 / 4);
 }
 
 // ------------------------------------------------------------------- wait --
@@ -554,7 +962,7 @@ TEST_F(KeyslotWipeTest, RefusesANumberThatAMistypingReaches) {
   PinPolicy policy = Cheap();
   for (const uint16_t number : {1, 3, 1001}) {
     policy.wipe_after = number;
-    EXPECT_THAT(CreateKeyslot(folder_, kPin, policy, nullptr, random_).status(),
+    EXPECT_THAT(CreateKeyslot(folder_, kPin, policy, {}, random_).status(),
                 StatusIs(absl::StatusCode::kInvalidArgument));
   }
 }
@@ -562,11 +970,11 @@ TEST_F(KeyslotWipeTest, RefusesANumberThatAMistypingReaches) {
 TEST_F(KeyslotWipeTest, GoesOnWhereTheDeviceSecretStoppedIt) {
   Create(kPin, WipeAfterFour());
   TryWrongPins(3);
-  device_.set_refuses(true);
+  device_.set_keeps(true);
   EXPECT_FALSE(Try(kWrongPin).ok());
   EXPECT_EQ(Copy(0).substr(0, 8), "NMKWIPED");
   EXPECT_EQ(device_.size(), 1u);
-  device_.set_refuses(false);
+  device_.set_keeps(false);
   ExpectGone();
 }
 

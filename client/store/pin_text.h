@@ -14,6 +14,11 @@ namespace messenger::client {
 // stays as it is. The caller wipes the result; nothing else keeps a copy.
 std::string NormalisedPin(absl::string_view pin);
 
+// Whether one slip could make one PIN of the other: they differ, as NFKD and
+// whatever the case of their letters (Caps Lock is one key), by at most one
+// character that was left out, added, wrong or swapped with its neighbour.
+bool AreNearPins(absl::string_view a, absl::string_view b);
+
 }  // namespace messenger::client
 
 #endif  // CLIENT_STORE_PIN_TEXT_H_

@@ -41,5 +41,29 @@ TEST(PinTextTest, WhatIsNotUtf8StaysAsItIs) {
   EXPECT_EQ(NormalisedPin("\xff"), "\xff");
 }
 
+TEST(PinTextTest, OneSlipMakesPinsNear) {
+  EXPECT_TRUE(AreNearPins("482916", "482916"));
+  EXPECT_TRUE(AreNearPins("482916", "482917"));        // wrong
+  EXPECT_TRUE(AreNearPins("482916", "48216"));         // left out
+  EXPECT_TRUE(AreNearPins("482916", "4829166"));       // added at the end
+  EXPECT_TRUE(AreNearPins("482916", "1482916"));       // and at the beginning
+  EXPECT_TRUE(AreNearPins("482916", "489216"));        // swapped
+  EXPECT_TRUE(AreNearPins("pass word", "PASS WORD"));  // Caps Lock
+  EXPECT_TRUE(AreNearPins("caf\u00e9 pin", "cafe\u0301 pin"));
+  EXPECT_TRUE(AreNearPins("", "1"));
+  EXPECT_TRUE(AreNearPins("\xff\xfe\xfd", "\xff\xfe\xfc"));
+}
+
+TEST(PinTextTest, TwoSlipsDoNot) {
+  EXPECT_FALSE(AreNearPins("482916", "482925"));
+  EXPECT_FALSE(AreNearPins("482916", "4829"));
+  EXPECT_FALSE(AreNearPins("482916", "48291633"));
+  EXPECT_FALSE(AreNearPins("482916", "849216"));
+  EXPECT_FALSE(AreNearPins("482916", "829164"));  // turned
+  EXPECT_FALSE(AreNearPins("482916", "482961x"));
+  EXPECT_FALSE(AreNearPins("", "12"));
+  EXPECT_FALSE(AreNearPins("\xff\xfe\xfd", "\xff\xfc\xfb"));
+}
+
 }  // namespace
 }  // namespace messenger::client

@@ -206,10 +206,11 @@ void MeasurePin(const std::string& folder, crypto::Random& random,
   const routing::Clock& clock = routing::SystemClock();
   std::filesystem::create_directory(folder);
   auto device_secret = client::FileDeviceSecret::AtPath(folder + "-secret");
+  const client::DeviceSecretPlaces places = {&device_secret};
   client::PinPolicy policy;
   policy.use_device_secret = true;
   constexpr char kPin[] = "482916";
-  Must(client::CreateKeyslot(folder, kPin, policy, &device_secret, random));
+  Must(client::CreateKeyslot(folder, kPin, policy, places, random));
   const auto salt = random.Fixed<crypto::Argon2Salt>();
 
   Rounds argon2;
@@ -221,11 +222,11 @@ void MeasurePin(const std::string& folder, crypto::Random& random,
                             uint64_t{policy.cost.memory_kib} * 1024));
     }));
     unlock.push_back(Seconds([&] {
-      Must(client::OpenKeyslot(folder, kPin, &device_secret, clock));
+      Must(client::OpenKeyslot(folder, kPin, places, clock, random));
     }));
     change.push_back(Seconds([&] {
-      Check(client::ChangeKeyslotPin(folder, kPin, kPin, policy, &device_secret,
-                                     clock, random));
+      Check(client::ChangeKeyslotPin(folder, kPin, kPin, policy, places, clock,
+                                     random));
     }));
   }
   const std::string limit = absl::StrFormat(

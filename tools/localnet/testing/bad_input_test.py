@@ -210,7 +210,7 @@ class BadInputTest(unittest.TestCase):
                 with open(path, "rb") as file:
                     content = file.read()[:-32]
                 tries = struct.pack(">IQ", wrong_pins, milliseconds)
-                content = content[:139] + tries + content[139 + len(tries):]
+                content = content[:59] + tries + content[59 + len(tries):]
                 with open(path, "wb") as file:
                     file.write(content + hashlib.blake2b(
                         content, digest_size=32,
@@ -228,6 +228,77 @@ class BadInputTest(unittest.TestCase):
         self.fails(with_pin("482917", "account", "show"), STORAGE, "destroyed")
         self.assertFalse(os.path.exists(secret))
         self.fails(with_pin("482916", "account", "show"), STORAGE, "destroyed")
+
+    def test_a_pin_that_erases(self):
+        def pipe(pin):
+            reader, writer = os.pipe()
+            os.write(writer, pin + b"\n")
+            os.close(writer)
+            self.addCleanup(os.close, reader)
+            return reader
+
+        def run(*words, name="erased", **pins):
+            options, descriptors = [], []
+            for option, pin in pins.items():
+                descriptors.append(pipe(pin))
+                options += ["--" + option.replace("_", "-"),
+                            str(descriptors[-1])]
+            return self.network.client(name).run(
+                *options, *words, pass_fds=descriptors)
+
+        duress = ("account", "pin", "duress")
+        self.assertEqual(run("account", "create", name="no-pin").code, 0)
+        self.fails(run(*duress, name="no-pin", new_pin_fd=b"730158"), USAGE,
+                   "no PIN")
+        made = run("account", "create", "--no-device-secret",
+                   name="no-secret", pin_fd=b"48291648")
+        self.assertEqual(made.code, 0, made)
+        result = run(*duress, name="no-secret", pin_fd=b"48291648",
+                     new_pin_fd=b"730158")
+        self.assertEqual(result.code, USAGE)
+        self.assertIn("device secret", result.complaints[-1])
+        made = run("--json", "account", "create", pin_fd=b"482916")
+        self.assertEqual(made.code, 0, made)
+        account = made.json["account_id"]
+        self.fails(run(*duress, "what"), USAGE, "remove")
+        result = run(*duress, pin_fd=b"482916", new_pin_fd=b"482961")
+        self.assertEqual(result.code, PIN)
+        self.assertIn("near", result.complaints[-1])
+        result = run(*duress, pin_fd=b"482916", new_pin_fd=b"730158")
+        self.assertEqual(result.code, 0, result)
+        for word in ("destroys", "does not hide", "copies", "network",
+                     "crime"):
+            self.assertIn(word, result.err)
+        # A new first PIN asks for it.
+        self.fails(run("account", "pin", pin_fd=b"482916",
+                       new_pin_fd=b"915522"), PIN, "--duress-pin-fd")
+        self.fails(run("account", "pin", pin_fd=b"482916",
+                       new_pin_fd=b"915522", duress_pin_fd=b"730000"), PIN,
+                   "not the second PIN")
+        changed = run("account", "pin", pin_fd=b"482916",
+                      new_pin_fd=b"915522", duress_pin_fd=b"730158")
+        self.assertEqual(changed.code, 0, changed)
+        shown = run("--json", "account", "show", pin_fd=b"915522")
+        self.assertEqual(shown.json["account_id"], account)
+        # It is taken wherever the first one is.
+        self.assertEqual(run("conversations", pin_fd=b"730158").code, 0)
+        shown = run("--json", "account", "show", "--phrase",
+                    pin_fd=b"730158")
+        self.assertNotEqual(shown.json["account_id"], account)
+        self.assertEqual(len(shown.json["recovery_phrase"].split()), 13)
+        self.fails(run("account", "show", pin_fd=b"915522"), PIN, "wrong")
+        # Without another word, it goes with the first one.
+        for pin, new, word in ((b"730158", b"482916", None),
+                               (b"482916", b"915522", b"")):
+            words = {"pin_fd": pin, "new_pin_fd": new}
+            if word is not None:
+                set_again = run(*duress, pin_fd=pin, new_pin_fd=b"730158")
+                self.assertEqual(set_again.code, 0, set_again)
+                words["duress_pin_fd"] = word
+            changed = run("account", "pin", **words)
+            self.assertEqual(changed.code, 0, changed)
+        self.assertIn("erased is gone", changed.out)
+        self.fails(run("account", "show", pin_fd=b"730158"), PIN, "wrong")
 
     def test_a_pin_can_be_removed(self):
         pin_file = os.path.join(self.network.folder, "removed-pin")

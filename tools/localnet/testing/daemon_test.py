@@ -453,6 +453,43 @@ class DaemonTest(unittest.TestCase):
             self.fails(client.run("history"), PIN, "session unlock")
         self.assertFalse(os.path.exists(self.socket_of(client)))
 
+    def test_the_second_pin_erases_also_what_a_locked_daemon_has(self):
+        client, environment = self.pinned("forced")
+        client_of_ben = self.network.client("forced-by")
+        environment.pop("SESSION_NETWORK_FILE")  # It remembers the network.
+        reader, writer = os.pipe()
+        os.write(writer, b"730158\n")
+        os.close(writer)
+        self.addCleanup(os.close, reader)
+        done = client.run("account", "pin", "duress", "--new-pin-fd",
+                          str(reader), environment=environment,
+                          pass_fds=(reader,))
+        self.assertEqual(done.code, 0, done)
+        with network.Daemon(client, environment=environment):
+            client.good("contact", "add", self.ada.id, "Ada")
+            client.send("Ada", "before")
+            self.assertEqual(client.run("lock").code, 0)
+            self.fails(self.unlock(client, b"730159"), PIN, "wrong")
+            self.assertEqual(self.unlock(client, b"730158").code, 0)
+            self.assertEqual(client.good("contact", "list")["contacts"], [])
+            self.assertEqual(client.run("history").out, "")
+            anew = client.good("account", "show")["account_id"]
+            self.assertNotEqual(anew, client.id)
+            # It is an account that can be written to.
+            client_of_ben.create("Ben, again")
+            client_of_ben.good("contact", "add", anew)
+            network.wait_until(
+                lambda: client.good("account", "show")["published"], 60,
+                "its keys are out")
+            client_of_ben.send(anew, "who are you?")
+            network.wait_until(
+                lambda: client.good("requests")["requests"], 60, "it comes")
+            self.assertEqual(client.run("lock").code, 0)
+            self.fails(self.unlock(client, b"482916"), PIN, "wrong")
+            self.assertEqual(self.unlock(client, b"730158").code, 0)
+            self.assertEqual(client.good("account", "show")["account_id"],
+                             anew)
+
     def memory_of(self, process):
         """All that it has, or nothing if we may not look."""
         memory = []
