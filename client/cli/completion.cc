@@ -22,7 +22,7 @@ constexpr Command kCommands[] = {
     {"block", "WHO"},
     {"chat", "WHO"},
     {"completion", "bash zsh"},
-    {"contact", "add list"},
+    {"contact", "add list picture"},
     {"conversations", ""},
     {"daemon", "status stop"},
     {"decline", "WHO"},
@@ -38,6 +38,7 @@ constexpr Command kCommands[] = {
     {"mute", "WHO"},
     {"name", ""},
     {"path", ""},
+    {"picture", "remove save set"},
     {"pin", "WHO"},
     {"react", ""},
     {"receipts", "on off"},
@@ -125,6 +126,9 @@ Completion Complete(const std::vector<std::string>& line, size_t index) {
   }
   if (before.size() == 2 && before[0] == "account" && before[1] == "pin") {
     completion.words = {"duress", "move", "remove", "status"};
+  }
+  if (before.size() == 2 && before[0] == "contact" && before[1] == "picture") {
+    completion.contacts = true;
   }
   if (before.size() != 1) return completion;
   for (const Command& command : kCommands) {

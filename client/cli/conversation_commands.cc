@@ -153,6 +153,37 @@ Run::Result Run::Draft() {
   return std::nullopt;
 }
 
+// Only for its owner, and never over something that is there.
+Run::Result Run::WriteNewFile(const std::string& path,
+                              absl::string_view contents) {
+  const std::string file_path = console_.AbsolutePath(path);
+  const int fd =
+      open(file_path.c_str(),
+           O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (fd < 0) {
+    return Failure{ExitCode::kNotFound,
+                   absl::StrCat("The file ", path,
+                                " is there already, or cannot be made; nothing "
+                                "was written.")};
+  }
+  std::FILE* file = fdopen(fd, "w");
+  const bool written = file != nullptr &&
+                       std::fwrite(contents.data(), 1, contents.size(), file) ==
+                           contents.size() &&
+                       std::fflush(file) == 0 && fsync(fd) == 0;
+  if (file == nullptr) {
+    close(fd);
+  } else {
+    std::fclose(file);
+  }
+  if (written) return std::nullopt;
+  unlink(file_path.c_str());
+  return Failure{ExitCode::kStorage,
+                 absl::StrCat("The file ", path,
+                              " could not be written to its end, perhaps "
+                              "because the disk is full; it was removed.")};
+}
+
 Run::Result Run::Export() {
   std::optional<AccountId> with;
   if (Result failure = NeedPerson(
@@ -167,44 +198,17 @@ Run::Result Run::Export() {
   const auto messages =
       store_->Messages(*with, std::numeric_limits<int>::max());
   if (!messages.ok()) return StorageFailure(messages.status(), folder_);
-  const std::string file_path = console_.AbsolutePath(path);
-  // Only for its owner, and never over something that is there.
-  const int fd =
-      open(file_path.c_str(),
-           O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (fd < 0) {
-    return Failure{ExitCode::kNotFound,
-                   absl::StrCat("The file ", path,
-                                " is there already, or cannot be made; nothing "
-                                "was written.")};
-  }
-  std::FILE* file = fdopen(fd, "w");
-  bool written = file != nullptr;
+  std::string text;
   for (const Message& message : *messages) {
-    std::string line;
     if (json_) {
       JsonWriter json;
       WriteMessage(json, message);
-      line = std::move(json).Take();
+      absl::StrAppend(&text, std::move(json).Take(), "\n");
     } else {
-      line = MessageLine(message);
+      absl::StrAppend(&text, MessageLine(message), "\n");
     }
-    written = written && std::fprintf(file, "%s\n", line.c_str()) > 0;
   }
-  written =
-      file != nullptr && std::fflush(file) == 0 && fsync(fd) == 0 && written;
-  if (file == nullptr) {
-    close(fd);
-  } else {
-    std::fclose(file);
-  }
-  if (!written) {
-    unlink(file_path.c_str());
-    return Failure{ExitCode::kStorage,
-                   absl::StrCat("The file ", path,
-                                " could not be written to its end, perhaps "
-                                "because the disk is full; it was removed.")};
-  }
+  if (Result failure = WriteNewFile(path, text)) return failure;
   if (json_) {
     JsonWriter json;
     json.BeginObject()

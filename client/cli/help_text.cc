@@ -41,6 +41,11 @@ usage: session [options] COMMAND
   contact add LINK [NAME]                add whom an invitation, or an account
                                          id, is of; whoever made the link knows
                                          you at once when you write
+  picture [set FILE | remove]            your picture for contacts, of a PNG or
+                                         JPEG file: its middle, 256 x 256, without
+                                         anything else that the file holds
+  picture save FILE                      write it to a new file
+  contact picture WHO --file FILE        the same with that of a contact
   contact list
   invite [--uses N] [--days N] [--no-qr] a link, also as a QR code: whoever
                                          writes to you with it is a contact, not

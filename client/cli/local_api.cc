@@ -52,6 +52,9 @@ Run::Result Run::ApiStatus(local::v1::StatusReply& reply) {
   reply.set_name(messenger_->name());
   reply.set_published(messenger_->published());
   reply.set_up_to_date(shared_->up_to_date);
+  const auto picture = store_->FindPicture(messenger_->account_id());
+  if (!picture.ok()) return StorageFailure(picture.status(), folder_);
+  reply.set_has_picture(*picture && !(*picture)->jpeg.empty());
   return std::nullopt;
 }
 
@@ -59,6 +62,9 @@ Run::Result Run::ApiConversations(local::v1::ListConversationsReply& reply) {
   const absl::StatusOr<std::vector<ConversationLine>> lines =
       OrderedConversations();
   if (!lines.ok()) return StorageFailure(lines.status(), folder_);
+  const auto owners = store_->PictureOwners();
+  if (!owners.ok()) return StorageFailure(owners.status(), folder_);
+  const std::set<AccountId> with_picture(owners->begin(), owners->end());
   for (const ConversationLine& line : *lines) {
     const Contact& contact = line.contact;
     local::v1::Conversation& one = *reply.add_conversations();
@@ -70,6 +76,7 @@ Run::Result Run::ApiConversations(local::v1::ListConversationsReply& reply) {
     one.set_verified(contact.verified.has_value());
     one.set_timer_seconds(absl::ToInt64Seconds(contact.timer));
     one.set_draft(contact.draft);
+    one.set_has_picture(with_picture.contains(contact.account));
     if (line.last) FillMessage(*line.last, one.mutable_last());
   }
   return std::nullopt;

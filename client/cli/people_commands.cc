@@ -40,12 +40,17 @@ Run::Result Run::ContactCommand() {
     }
     return std::nullopt;
   }
+  if (arguments_.word(1) == "picture") return ContactPicture();
   if (arguments_.word(1) != "list") {
     return Failure{ExitCode::kUsage,
-                   "Say `contact add LINK-OR-ID [NAME]` or `contact list`."};
+                   "Say `contact add LINK-OR-ID [NAME]`, `contact list` or "
+                   "`contact picture WHO --file F`."};
   }
   const absl::StatusOr<std::vector<Contact>> contacts = store_->Contacts();
   if (!contacts.ok()) return StorageFailure(contacts.status(), folder_);
+  const absl::StatusOr<std::vector<AccountId>> owners = store_->PictureOwners();
+  if (!owners.ok()) return StorageFailure(owners.status(), folder_);
+  const std::set<AccountId> with_picture(owners->begin(), owners->end());
   JsonWriter json;
   json.BeginObject().Key("contacts").BeginArray();
   bool any = false;
@@ -58,6 +63,7 @@ Run::Result Run::ContactCommand() {
       json.Key("name").String(contact.name);
       json.Key("profile_name").String(contact.profile_name);
       json.Key("verified").Bool(contact.verified.has_value());
+      json.Key("has_picture").Bool(with_picture.contains(contact.account));
       json.Key("blocked").Bool(blocked).EndObject();
     } else {
       const std::string claimed = SafeForTerminal(contact.profile_name, false);
@@ -66,7 +72,8 @@ Run::Result Run::ContactCommand() {
           contact.name.empty() && !claimed.empty()
               ? absl::StrCat("(calls itself ", claimed, ")")
               : "",
-          contact.verified ? " (verified)" : "", blocked ? " (blocked)" : ""));
+          contact.verified ? " (verified)" : "", blocked ? " (blocked)" : "",
+          with_picture.contains(contact.account) ? " (picture)" : ""));
     }
   }
   if (json_) {

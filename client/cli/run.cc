@@ -687,6 +687,8 @@ ExitCode Run::Execute() {
       failure = DeviceCommand();
     } else if (command == "name") {
       failure = Name();
+    } else if (command == "picture") {
+      failure = PictureCommand();
     } else if (command == "contact") {
       failure = ContactCommand();
     } else if (command == kContactNamesCommand) {

@@ -167,7 +167,10 @@ class Run {
   Result AskNewPin(absl::string_view what, std::optional<std::string>* pin);
   Result AccountPinMove();
   Result Name();
+  Result PictureCommand();
+  Result PictureSet(const std::string& path);
   Result ContactCommand();
+  Result ContactPicture();
   Result ContactNames();
   Result RequestsCommand();
   Result InviteCommand();
@@ -227,6 +230,10 @@ class Run {
   void PrintQr(absl::string_view text);
   // The same for the number of a message, as the history shows it.
   Result NeedMessage(size_t most, absl::string_view usage, int64_t* row);
+  Result WriteNewFile(const std::string& path, absl::string_view contents);
+  // That of an account, to a file. `nobody`: what to say if there is none.
+  Result SavePicture(const AccountId& whose, const std::string& path,
+                     absl::string_view nobody);
   // From the word, the file, or standard input.
   Result ReadText(std::string* text);
   // What a refusal of the messenger means.

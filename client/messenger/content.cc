@@ -6,6 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "client/picture/picture_check.h"
 #include "client/proto/content.pb.h"
 
 namespace messenger::client {
@@ -305,6 +306,21 @@ absl::StatusOr<Gone> Read(const v1::Gone& proto) {
 
 void Write(const Typing&, v1::Content& proto) { proto.mutable_typing(); }
 
+void Write(const Picture& picture, v1::Content& proto) {
+  proto.mutable_picture()->set_jpeg(picture.jpeg);
+  proto.mutable_picture()->set_of(picture.of);
+}
+
+// What is no picture as we know them is nothing to us: a newer client may allow
+// others, and its session and numbers go on.
+ContentBody ReadPicture(const v1::Picture& proto) {
+  if ((!proto.of().empty() && proto.of().size() != kAccountIdBytes) ||
+      (!proto.jpeg().empty() && !CheckPicture(proto.jpeg()).ok())) {
+    return std::monostate();
+  }
+  return Picture{proto.jpeg(), proto.of()};
+}
+
 template <typename Proto>
 absl::Status ReadInto(const Proto& proto, ContentBody& body) {
   auto read = Read(proto);
@@ -343,6 +359,9 @@ absl::Status ReadBody(const v1::Content& proto, Content& content) {
       return ReadInto(proto.gone(), content.body);
     case v1::Content::kTyping:
       content.body = Typing{};
+      return absl::OkStatus();
+    case v1::Content::kPicture:
+      content.body = ReadPicture(proto.picture());
       return absl::OkStatus();
     case v1::Content::kAck:
     case v1::Content::BODY_NOT_SET:

@@ -130,11 +130,19 @@ struct Gone {
 // Something is being written just now.
 struct Typing {};
 
+// A profile picture; the newest by `Content::sent` counts.
+struct Picture {
+  std::string jpeg;  // for which CheckPicture() is OK; empty: none any more
+  // Between own devices: the contact whose it is, 33 bytes; empty: the
+  // speaker's own.
+  std::string of;
+};
+
 // Nothing: an acknowledgement, or something a newer client says.
 using ContentBody =
     std::variant<std::monostate, TextPart, Reaction, Unsend, Receipts, Timer,
                  OwnCopy, OwnState, LinkOffer, LinkAnswer, LinkReveal,
-                 LinkGrant, Resend, Gone, Typing>;
+                 LinkGrant, Resend, Gone, Picture, Typing>;
 
 struct Content {
   std::string message_id;  // kMessageIdBytes

@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "client/messenger/content.h"
+#include "client/picture/picture_check.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace messenger::client;
@@ -25,6 +26,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   const auto* reaction = std::get_if<Reaction>(&content->body);
   if (reaction != nullptr && !CheckReaction(reaction->emoji).ok()) abort();
+  const auto* picture = std::get_if<Picture>(&content->body);
+  if (picture != nullptr && !picture->jpeg.empty() &&
+      !CheckPicture(picture->jpeg).ok()) {
+    abort();
+  }
   const absl::StatusOr<Content> again = DecodeContent(EncodeContent(*content));
   if (!again.ok() || again->sent != content->sent ||
       again->body.index() != content->body.index()) {

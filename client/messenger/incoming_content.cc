@@ -152,6 +152,14 @@ struct Applier {
     return store.AddMessage(note).status();
   }
 
+  absl::Status operator()(const Picture& picture) const {
+    if (own || !IsContact() || !picture.of.empty()) return absl::OkStatus();
+    return store
+        .MergePicture({from.account, picture.jpeg, content.sent,
+                       /*chosen_here=*/false})
+        .status();
+  }
+
   // What belongs between devices; the messenger has handled it.
   template <typename Other>
   absl::Status operator()(const Other&) const {

@@ -382,6 +382,7 @@ absl::Status Messenger::MakeBlocked(Contact& contact) {
         env_.store.SetMessageState(item.message_row, MessageState::kFailed,
                                    "you have blocked this account"));
   }
+  RETURN_IF_ERROR(env_.store.ForgetPicturesTold(contact.account));
   contact.standing = Standing::kBlocked;
   contact.standing_since = env_.clock.Now();
   return env_.store.PutContact(contact);

@@ -170,6 +170,9 @@ class Messenger final {
   ReadTarget inbox() const { return InboxTarget(); }
   const std::string& name() const { return name_; }
   absl::Status SetName(absl::string_view name);
+  // What contacts are shown (client/SPEC.md, section 9.3); empty: no picture.
+  // The store has it, and theirs. INVALID_ARGUMENT: CheckPicture() refuses it.
+  absl::Status SetPicture(absl::string_view jpeg);
 
   // INVALID_ARGUMENT: the own account, or a bad name. Adding a contact again
   // renames it; adding somebody whose request waits accepts it.
@@ -482,7 +485,9 @@ class Messenger final {
                                        absl::string_view device,
                                        const std::vector<MailRecord>& prekeys,
                                        bool again);
-  absl::Status SealItem(const Session& session, OutboxItem& item);
+  // `content` is what leaves (ContentOf).
+  absl::Status SealItem(const Session& session, absl::string_view content,
+                        OutboxItem& item);
   void StoreItem(std::shared_ptr<FlushRun> run, size_t chain, OutboxItem item);
   void ItemDone(std::shared_ptr<FlushRun> run, size_t chain,
                 const OutboxItem& item, absl::StatusOr<Delivery> result);
@@ -547,6 +552,14 @@ class Messenger final {
   };
   absl::StatusOr<Shown> FindShown(int64_t row);
   absl::Status QueueReceipts();
+  // Pictures that devices with a mailbox do not know yet.
+  absl::Status QueuePictures();
+  // What the item says when it leaves now. Of a picture the outbox does not
+  // keep the bytes.
+  absl::StatusOr<std::string> ContentOf(const OutboxItem& item);
+  // CANCELLED: it was taken out of the outbox, and comes again once there is a
+  // mailbox for it.
+  absl::Status PutPictureOff(const OutboxItem& item);
   absl::StatusOr<std::optional<absl::Time>> ReceiptDue();
 
   // The sender writes just now, if that is worth telling.
@@ -565,6 +578,7 @@ class Messenger final {
                                 const MailMessage& message, Changes& changes);
   absl::Status AcceptSession(const MailMessage& message, Changes& changes);
   absl::Status ApplyOwn(const Content& content, Changes& changes);
+  absl::Status ApplyOwnPicture(const Picture& picture, absl::Time chosen);
   // Gaps and sessions that do not work any more (client/SPEC.md, 9.2 and 3.6).
   absl::StatusOr<std::vector<MissingContents>> Missing();
   absl::Status AskForMissing();

@@ -212,6 +212,9 @@ absl::Status Messenger::ApplyOwn(const Content& content, Changes& changes) {
     return ApplyContent(env_.store, contact, /*own=*/true, said, now,
                         std::nullopt, changes);
   }
+  if (const auto* picture = std::get_if<Picture>(&content.body)) {
+    return ApplyOwnPicture(*picture, content.sent);
+  }
   if (const auto* state = std::get_if<OwnState>(&content.body)) {
     for (const StateEntry& entry : state->entries) {
       ASSIGN_OR_RETURN(const bool newer,

@@ -111,6 +111,10 @@ absl::Status Messenger::SendAgain(const Contact& contact,
           env_.store.CountResend(contact.account, device, sequence));
     }
   }
+  if (!gone.unknown.empty()) {
+    // One of them may have been a picture.
+    RETURN_IF_ERROR(env_.store.ForgetPicturesTold(contact.account, device));
+  }
   if (gone.removed.empty() && gone.unknown.empty()) return absl::OkStatus();
   return Tell(contact, device, std::move(gone));
 }

@@ -19,6 +19,15 @@ std::string IdentityCheckSetting(const crypto::AccountId& peer) {
   return absl::StrCat("contact/identity-checked/", peer.ToHex());
 }
 
+std::vector<SessionSummary> Summaries(const std::vector<Session>& sessions) {
+  std::vector<SessionSummary> summaries;
+  for (const Session& session : sessions) {
+    summaries.push_back({session.id(), session.generation(), session.created(),
+                         session.awaiting_reply()});
+  }
+  return summaries;
+}
+
 bool IsOurFailure(const absl::Status& status) {
   return absl::IsDataLoss(status) || absl::IsUnavailable(status) ||
          absl::IsInternal(status) || absl::IsResourceExhausted(status);

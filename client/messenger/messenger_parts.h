@@ -4,6 +4,7 @@
 #define CLIENT_MESSENGER_MESSENGER_PARTS_H_
 
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -11,6 +12,7 @@
 #include "client/session/device_keys.h"
 #include "client/session/identity_record.h"
 #include "client/session/session.h"
+#include "client/session/session_choice.h"
 #include "client/store/client_store.h"
 #include "crypto/identity/account_id.h"
 
@@ -82,6 +84,9 @@ std::string ContactField(const crypto::AccountId& account,
 
 // When the contact's identity record was last read: milliseconds.
 std::string IdentityCheckSetting(const crypto::AccountId& peer);
+
+// What session_choice.h decides by.
+std::vector<SessionSummary> Summaries(const std::vector<Session>& sessions);
 
 // Failures of our own device: they say nothing about the message, which must
 // be read again later. Everything else is the message's fault.

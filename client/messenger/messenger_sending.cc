@@ -57,15 +57,6 @@ std::vector<std::string> Bodies(const std::vector<MailRecord>& records) {
   return bodies;
 }
 
-std::vector<SessionSummary> Summaries(const std::vector<Session>& sessions) {
-  std::vector<SessionSummary> summaries;
-  for (const Session& session : sessions) {
-    summaries.push_back({session.id(), session.generation(), session.created(),
-                         session.awaiting_reply()});
-  }
-  return summaries;
-}
-
 // Items of `item` that are sent or replaced together: the parts of a text for
 // one device, or a control message alone.
 bool BelongTogether(const OutboxItem& a, const OutboxItem& b) {
@@ -106,6 +97,7 @@ void Messenger::Flush(bool force, MailDone<FlushReport> done) {
   prepared.Update(QueueReceipts());
   prepared.Update(
       env_.store.ForgetFleetingBefore(env_.clock.Now() - kTypingLasts));
+  prepared.Update(QueuePictures());
   prepared.Update(SpreadKnown());
   if (!prepared.ok()) {
     done(prepared);
@@ -468,15 +460,20 @@ void Messenger::SealFor(std::shared_ptr<FlushRun> run, size_t chain,
                         const Session& session, bool started, OutboxItem item) {
   const absl::StatusOr<std::string> mailbox =
       OutgoingMailboxOf(item.peer, item.device);
+  absl::StatusOr<std::string> content = ContentOf(item);
   absl::Status status = mailbox.status();
+  status.Update(content.status());
   const bool to_inbox =
       session.awaiting_reply() || (mailbox.ok() && mailbox->empty());
-  if (status.ok() && to_inbox && item.content.size() > kMaxInboxContentBytes) {
+  if (status.ok() && to_inbox && content->size() > kMaxInboxContentBytes) {
     absl::StatusOr<OutboxItem> first = CutForInbox(*run, chain, started, item);
     status = first.status();
-    if (status.ok()) item = *std::move(first);
+    if (status.ok()) {
+      item = *std::move(first);
+      content = item.content;
+    }
   }
-  if (status.ok()) status = SealItem(session, item);
+  if (status.ok()) status = SealItem(session, *content, item);
   if (status.ok() && started) {
     status = env_.store.Transaction([&] { return DropOldSessions(item.peer); });
   }
@@ -496,6 +493,7 @@ absl::StatusOr<OutboxItem> Messenger::CutForInbox(FlushRun& run, size_t chain,
                    env_.store.FindMessage(item.message_row));
   ASSIGN_OR_RETURN(const Contact contact, ContactFor(item.peer));
   ASSIGN_OR_RETURN(const Content content, DecodeContent(item.content));
+  if (std::holds_alternative<Picture>(content.body)) return PutPictureOff(item);
   const auto* whole = std::get_if<TextPart>(&content.body);
   std::vector<TextPart> parts;
   if (message && whole != nullptr) {
@@ -709,16 +707,17 @@ absl::StatusOr<Session> Messenger::StartSession(
 // ----------------------------------------------------------- seal and store --
 
 // The session moves on and the sealed blob is kept, together.
-absl::Status Messenger::SealItem(const Session& session, OutboxItem& item) {
+absl::Status Messenger::SealItem(const Session& session,
+                                 absl::string_view content, OutboxItem& item) {
   OutboxItem sealed = item;
   // Once it has a number it keeps it, whenever it is sealed again.
   if (sealed.sequence == 0 && !sealed.fleeting) {
     ASSIGN_OR_RETURN(sealed.sequence,
                      env_.store.NextSequence(item.peer, item.device));
   }
-  ASSIGN_OR_RETURN(Session::Encrypted encrypted,
-                   session.Encrypt(WithSequence(item.content, sealed.sequence),
-                                   env_.random));
+  ASSIGN_OR_RETURN(
+      Session::Encrypted encrypted,
+      session.Encrypt(WithSequence(content, sealed.sequence), env_.random));
   ASSIGN_OR_RETURN(const std::string outgoing,
                    OutgoingMailboxOf(item.peer, item.device));
   if (session.awaiting_reply() || outgoing.empty()) {

@@ -239,10 +239,22 @@ CREATE TRIGGER sent_key_changed AFTER UPDATE OF key_slot ON sent_contents
 END;
 )sql";
 
+// From version 12 to version 13: profile pictures, and which device knows which
+// of them.
+constexpr char kSchema13[] = R"sql(
+CREATE TABLE pictures(
+  account BLOB NOT NULL UNIQUE, changed_ms INTEGER NOT NULL,
+  chosen_here INTEGER NOT NULL, jpeg BLOB NOT NULL);
+CREATE TABLE told_pictures(
+  peer BLOB NOT NULL, device BLOB NOT NULL, owner BLOB NOT NULL,
+  changed_ms INTEGER NOT NULL,
+  PRIMARY KEY(peer, device, owner)) WITHOUT ROWID;
+)sql";
+
 // Each from the version that is its index to the next.
 constexpr const char* kMigrations[] = {
-    kSchema,  kSchema2, kSchema3, kSchema4,  kSchema5,  kSchema6,
-    kSchema7, kSchema8, kSchema9, kSchema10, kSchema11, kSchema12};
+    kSchema,  kSchema2, kSchema3,  kSchema4,  kSchema5,  kSchema6, kSchema7,
+    kSchema8, kSchema9, kSchema10, kSchema11, kSchema12, kSchema13};
 static_assert(std::size(kMigrations) == ClientStore::kSchemaVersion);
 
 // What FTS5 is asked for: each word as a string, so that none of its own signs
@@ -699,6 +711,10 @@ absl::Status ClientStore::DeleteContact(const AccountId& account) {
       Statement * mailboxes,
       database_->Prepared("DELETE FROM peer_mailboxes WHERE account=?"));
   RETURN_IF_ERROR(mailboxes->BindBlob(1, account.bytes()).Run());
+  ASSIGN_OR_RETURN(Statement * picture,
+                   database_->Prepared("DELETE FROM pictures WHERE account=?"));
+  RETURN_IF_ERROR(picture->BindBlob(1, account.bytes()).Run());
+  RETURN_IF_ERROR(ForgetPicturesTold(account));
   ASSIGN_OR_RETURN(Statement * remove,
                    database_->Prepared("DELETE FROM contacts WHERE account=?"));
   return remove->BindBlob(1, account.bytes()).Run();
@@ -1794,6 +1810,99 @@ absl::StatusOr<bool> ClientStore::MergeOwnState(const OwnStateRow& row) {
                       .BindBlob(4, row.device)
                       .Run());
   return database_->Changes() > 0;
+}
+
+absl::StatusOr<bool> ClientStore::MergePicture(const PictureRow& row) {
+  ASSIGN_OR_RETURN(
+      Statement * insert,
+      database_->Prepared(
+          "INSERT INTO pictures(account, changed_ms, chosen_here, jpeg) "
+          "VALUES(?1, ?2, ?3, ?4) ON CONFLICT(account) DO UPDATE SET "
+          "changed_ms=?2, chosen_here=?3, jpeg=?4 WHERE changed_ms<?2 OR "
+          "(changed_ms=?2 AND jpeg<?4)"));
+  RETURN_IF_ERROR(insert->BindBlob(1, row.account.bytes())
+                      .BindInt(2, absl::ToUnixMillis(row.changed))
+                      .BindInt(3, row.chosen_here ? 1 : 0)
+                      .BindBlob(4, row.jpeg)
+                      .Run());
+  return database_->Changes() > 0;
+}
+
+absl::StatusOr<std::optional<PictureRow>> ClientStore::FindPicture(
+    const AccountId& account) {
+  ASSIGN_OR_RETURN(
+      Statement * query,
+      database_->Prepared("SELECT account, changed_ms, chosen_here, jpeg FROM "
+                          "pictures WHERE account=?"));
+  query->BindBlob(1, account.bytes());
+  return First<PictureRow>(query, [](Statement& row) {
+    return PictureRow{*AccountId::FromBytes(row.Blob(0)), row.Blob(3),
+                      absl::FromUnixMillis(row.Int(1)), row.Int(2) != 0};
+  });
+}
+
+absl::StatusOr<std::vector<AccountId>> ClientStore::PictureOwners() {
+  ASSIGN_OR_RETURN(
+      Statement * query,
+      database_->Prepared("SELECT account FROM pictures WHERE length(jpeg)>0 "
+                          "ORDER BY account"));
+  return Collect<AccountId>(
+      query, [](Statement& row) { return *AccountId::FromBytes(row.Blob(0)); });
+}
+
+absl::StatusOr<std::vector<UntoldPicture>> ClientStore::UntoldPictures(
+    const AccountId& own, bool first_device) {
+  // The own one to everybody, and all of them to the own devices.
+  ASSIGN_OR_RETURN(
+      Statement * query,
+      database_->Prepared(
+          "SELECT m.account, m.device, p.account, p.changed_ms "
+          "FROM (SELECT o.account AS owner, b.account AS peer, b.device "
+          "      FROM pictures AS o, peer_mailboxes AS b WHERE o.account=?1 "
+          "      UNION SELECT o.account, b.account, b.device "
+          "      FROM pictures AS o, peer_mailboxes AS b WHERE b.account=?1) "
+          "  AS pair "
+          "JOIN pictures AS p ON p.account=pair.owner "
+          "JOIN peer_mailboxes AS m ON m.account=pair.peer AND "
+          "  m.device=pair.device "
+          "JOIN contacts AS c ON c.account=m.account AND c.standing IN (?2, "
+          "?3) "
+          "LEFT JOIN told_pictures AS t ON t.peer=m.account AND "
+          "  t.device=m.device AND t.owner=p.account "
+          "WHERE (?4 OR p.chosen_here) AND "
+          "  (t.changed_ms<p.changed_ms OR "
+          "   (t.changed_ms IS NULL AND length(p.jpeg)>0)) "
+          "ORDER BY m.account, m.device, p.account"));
+  query->BindBlob(1, own.bytes())
+      .BindInt(2, static_cast<int>(Standing::kContact))
+      .BindInt(3, static_cast<int>(Standing::kSelf))
+      .BindInt(4, first_device ? 1 : 0);
+  return Collect<UntoldPicture>(query, [](Statement& row) {
+    return UntoldPicture{*AccountId::FromBytes(row.Blob(0)), row.Blob(1),
+                         *AccountId::FromBytes(row.Blob(2)),
+                         absl::FromUnixMillis(row.Int(3))};
+  });
+}
+
+absl::Status ClientStore::MarkPictureTold(const UntoldPicture& told) {
+  ASSIGN_OR_RETURN(
+      Statement * insert,
+      database_->Prepared("INSERT OR REPLACE INTO told_pictures(peer, device, "
+                          "owner, changed_ms) VALUES(?, ?, ?, ?)"));
+  return insert->BindBlob(1, told.peer.bytes())
+      .BindBlob(2, told.device)
+      .BindBlob(3, told.owner.bytes())
+      .BindInt(4, absl::ToUnixMillis(told.changed))
+      .Run();
+}
+
+absl::Status ClientStore::ForgetPicturesTold(const AccountId& peer,
+                                             absl::string_view device) {
+  ASSIGN_OR_RETURN(
+      Statement * remove,
+      database_->Prepared("DELETE FROM told_pictures WHERE peer=?1 AND "
+                          "(?2=x'' OR device=?2)"));
+  return remove->BindBlob(1, peer.bytes()).BindBlob(2, device).Run();
 }
 
 absl::StatusOr<bool> ClientStore::MarkSeen(absl::string_view mailbox,

@@ -210,6 +210,23 @@ struct InviteRow {
   int uses = 0;
 };
 
+// A profile picture, or that there is none any more (client/SPEC.md, section
+// 9.3).
+struct PictureRow {
+  crypto::AccountId account;  // whose it is
+  std::string jpeg;           // empty: none
+  absl::Time changed;         // by its owner's clock
+  bool chosen_here = false;   // an own one, on this device
+};
+
+// A picture that a device has not been told of.
+struct UntoldPicture {
+  crypto::AccountId peer;
+  std::string device;
+  crypto::AccountId owner;
+  absl::Time changed;
+};
+
 struct SessionRow {
   std::string session_id;
   crypto::AccountId peer;
@@ -234,7 +251,7 @@ inline constexpr int kMaxGaps = 1'000;
 
 class ClientStore {
  public:
-  static constexpr int64_t kSchemaVersion = 12;
+  static constexpr int64_t kSchemaVersion = 13;
 
   // Opens or creates `folder`/messages.db, and messages.db-keys beside it.
   // `random` must outlive the store; `vfs` as in `sqlite::Database`.
@@ -450,6 +467,23 @@ class ClientStore {
   absl::Status PutReceivedInvite(const crypto::AccountId& account,
                                  absl::string_view token);
   absl::Status ForgetReceivedInvite(const crypto::AccountId& account);
+
+  // Of each account the newer one, then the one with the higher bytes. Whether
+  // that is `row`, and new.
+  absl::StatusOr<bool> MergePicture(const PictureRow& row);
+  absl::StatusOr<std::optional<PictureRow>> FindPicture(
+      const crypto::AccountId& account);
+  absl::StatusOr<std::vector<crypto::AccountId>> PictureOwners();
+  // To devices with a mailbox, of contacts and of the account `own`: its
+  // picture, and to its own devices those of contacts. Only a first device says
+  // what was not chosen on it. Nobody learns that there is none who was never
+  // told of one.
+  absl::StatusOr<std::vector<UntoldPicture>> UntoldPictures(
+      const crypto::AccountId& own, bool first_device);
+  absl::Status MarkPictureTold(const UntoldPicture& told);
+  // To a device, or to all of the account when it is empty.
+  absl::Status ForgetPicturesTold(const crypto::AccountId& peer,
+                                  absl::string_view device = "");
 
   // Whether the swarm's message was new; marks it as seen.
   absl::StatusOr<bool> MarkSeen(absl::string_view mailbox, absl::string_view id,

@@ -2,11 +2,31 @@
 
 import json
 import os
+import struct
 import unittest
+import zlib
 
 import network
 
 USAGE, NOT_FOUND, NETWORK = 2, 4, 5
+
+
+MARKER = b"zyxwvut-marker"
+
+
+def chunk(kind, body):
+    return (struct.pack(">I", len(body)) + kind + body +
+            struct.pack(">I", zlib.crc32(kind + body)))
+
+
+def png(side):
+    """A square of one color, with a comment and a place."""
+    line = b"\0" + bytes((200, 30, 30)) * side
+    return (b"\x89PNG\r\n\x1a\n" +
+            chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)) +
+            chunk(b"tEXt", b"Comment\0" + MARKER) +
+            chunk(b"eXIf", b"MM\0\x2a\0\0\0\x08\0\0" + MARKER) +
+            chunk(b"IDAT", zlib.compress(line * side)) + chunk(b"IEND", b""))
 
 
 class ConversationTest(unittest.TestCase):
@@ -195,6 +215,61 @@ class ConversationTest(unittest.TestCase):
         with open(other) as file:
             self.assertEqual(json.loads(file.readlines()[-1])["text"],
                              "to be kept")
+
+    def test_a_picture_reaches_the_contact_without_its_metadata(self):
+        def known(client):
+            return [c["has_picture"]
+                    for c in client.good("contact", "list")["contacts"]
+                    if c["account_id"] in (self.ada.id, self.ben.id)]
+
+        path = os.path.join(self.network.folder, "me.png")
+        with open(path, "wb") as file:
+            file.write(png(500))
+        for one, other, name in ((self.ada, self.ben, "Ada"),
+                                 (self.ben, self.ada, "Ben")):
+            self.assertEqual(one.good("picture"), {"has_picture": False})
+            self.assertEqual(known(other), [False])
+            self.assertEqual(one.good("picture", "set", path), {"sent": True})
+            self.assertEqual(one.good("picture"), {"has_picture": True})
+            self.assertEqual(other.texts(), [])
+            self.assertEqual(known(other), [True])
+            self.assertIn("(picture)", other.run("contact", "list").out)
+            got = os.path.join(self.network.folder, "of-%s.jpg" % name)
+            other.good("contact", "picture", name, "--file", got)
+            with open(got, "rb") as file:
+                picture = file.read()
+            self.assertEqual(picture[:2], b"\xff\xd8")
+            self.assertLessEqual(len(picture), 24000)
+            self.assertNotIn(MARKER, picture)
+            self.assertEqual(os.stat(got).st_mode & 0o777, 0o600)
+            self.fails(other.run("contact", "picture", name, "--file", got),
+                       NOT_FOUND, "there already")
+            own = os.path.join(self.network.folder, "own-%s.jpg" % name)
+            one.good("picture", "save", own)
+            with open(own, "rb") as file:
+                self.assertEqual(file.read(), picture)
+
+            one.good("picture", "remove")
+            other.good("receive")
+            self.assertEqual(known(other), [False])
+            self.fails(
+                other.run("contact", "picture", name, "--file", got + "2"),
+                NOT_FOUND, "has no picture")
+            self.fails(one.run("picture", "save", own + "2"), NOT_FOUND,
+                       "no picture")
+
+        run = self.ada.run
+        self.fails(run("picture", "set", path + "x"), NOT_FOUND, "read")
+        self.fails(run("picture", "set", __file__), USAGE, "PNG nor a JPEG")
+        with open(path, "wb") as file:
+            file.write(png(500)[:-40])
+        self.fails(run("picture", "set", path), USAGE, "damaged")
+        with open(path, "wb") as file:
+            file.write(b"\0" * (16 * 1024 * 1024 + 1))
+        self.fails(run("picture", "set", path), USAGE, "16 MiB")
+        self.fails(run("picture", "paint"), USAGE, "picture set FILE")
+        self.fails(run("contact", "picture", "Ben"), USAGE, "--file")
+        self.assertEqual(self.ada.good("picture"), {"has_picture": False})
 
     def test_mistakes_are_named(self):
         run = self.ada.run
