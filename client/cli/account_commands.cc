@@ -63,10 +63,12 @@ Run::Result Run::Account() {
   if (what == "restore") return AccountCreate(/*restore=*/true);
   if (what == "show") return AccountShow();
   if (what == "pin") return AccountPin();
+  if (what == "vault") return AccountVault();
   if (what == "link") return AccountLink();
-  return Failure{ExitCode::kUsage,
-                 "Say what to do with the account: create, restore, link, show "
-                 "or pin."};
+  return Failure{
+      ExitCode::kUsage,
+      "Say what to do with the account: create, restore, link, show, "
+      "vault or pin."};
 }
 
 // A folder with a keyslot and an empty database.
@@ -157,12 +159,12 @@ Run::Result Run::AccountCreate(bool restore) {
   // The account is there, whatever the network does.
   std::string phrase = crypto::EncodeRecoveryPhrase(account->seed());
   absl::Cleanup wipe_phrase = [&phrase] { crypto::SecureWipe(phrase); };
-  if (json_) {
+  if (json_ && !restore) {
     JsonWriter json;
     json.BeginObject().Key("account_id").String(account->id().ToHex());
-    if (!restore) json.Key("recovery_phrase").String(phrase);
+    json.Key("recovery_phrase").String(phrase);
     Print(std::move(json.EndObject()));
-  } else {
+  } else if (!json_) {
     Print(absl::StrCat("Account id: ", account->id().ToHex()));
     if (!restore) {
       Print(absl::StrCat("Recovery phrase: ", phrase));
@@ -171,19 +173,118 @@ Run::Result Run::AccountCreate(bool restore) {
                    "only way to restore the account.\n");
     }
   }
-  if (!arguments_.has("network-file") && console_.network_file().empty()) {
+  Result failure;
+  if (arguments_.has("network-file") || !console_.network_file().empty()) {
+    // Others can write to it once its keys are in its swarm.
+    failure = Connect();
+    if (failure && failure->code == ExitCode::kNetwork) {
+      std::fprintf(
+          err_,
+          "%s Nobody can write to the account before its keys are "
+          "published; the next command that uses the network does it.\n",
+          failure->sentence.c_str());
+      failure.reset();
+    } else if (!failure) {
+      failure = Publish();
+    }
+  }
+  if (restore) PrintRestored(account->id());
+  return failure;
+}
+
+void Run::PrintRestored(const AccountId& account) {
+  const RestoredVaults got = restored_.value_or(RestoredVaults());
+  const bool later = !restored_ || got.unread > 0;
+  if (json_) {
+    JsonWriter json;
+    json.BeginObject().Key("account_id").String(account.ToHex());
+    json.Key("vault").String(later ? "later"
+                                   : (got.found > 0 ? "restored" : "none"));
+    json.Key("contacts").Int(got.contacts).Key("blocked").Int(got.blocked);
+    Print(std::move(json.EndObject()));
+    return;
+  }
+  if (got.found > 0) {
+    Print(absl::StrCat("Back from the vault: ", got.contacts, " contacts, ",
+                       got.blocked,
+                       " blocked accounts, your name and settings"));
+  }
+  if (later) {
+    Print(absl::StrCat(
+        got.found > 0 ? "Another vault of this account" : "The vault",
+        " could not be read yet, so people may be missing, also those you have "
+        "blocked; commands that use the network try again by themselves."));
+  } else if (got.found == 0) {
+    Print(
+        "No contacts: there is no vault of this account. It is gone when no "
+        "device was online for 60 days, and older programs made none. Add "
+        "people again, or restore a backup.");
+  }
+  Print(
+      "No messages: those come from a backup (`session backup restore`). "
+      "People you write to are told that your devices have changed.");
+}
+
+Run::Result Run::AccountVault() {
+  const std::string what = arguments_.word(2);
+  if ((!what.empty() && what != "save") || arguments_.words().size() > 3) {
+    return Failure{ExitCode::kUsage,
+                   "Say nothing more to see the state of the vault, or save."};
+  }
+  if (Result failure = what == "save" ? NeedNetwork() : NeedAccount()) {
+    return failure;
+  }
+  const absl::StatusOr<VaultState> before = messenger_->Vault();
+  if (absl::IsFailedPrecondition(before.status())) {
+    return Failure{ExitCode::kUsage, Sentence(before.status())};
+  }
+  if (!before.ok()) return StorageFailure(before.status(), folder_);
+  if (what == "save") {
+    waiter_.RunUntil([this] { return !messenger_->publishing(); },
+                     kCommandLimit);
+    const absl::Status saved = Await<Delivery>([&](auto done) {
+                                 messenger_->SaveVault(std::move(done));
+                               }).status();
+    if (absl::IsDataLoss(saved)) return StorageFailure(saved, folder_);
+    if (!saved.ok()) {
+      return Failure{
+          ExitCode::kNetwork,
+          absl::StrCat("The vault could not be saved: ", saved.message(),
+                       ". Commands that use the network try again some "
+                       "minutes later; until then what has changed would not "
+                       "come back with the 13 words.")};
+    }
+  }
+  const absl::StatusOr<VaultState> state = messenger_->Vault();
+  if (!state.ok()) return StorageFailure(state.status(), folder_);
+  if (json_) {
+    JsonWriter json;
+    json.BeginObject().Key("contacts").Int(state->contacts);
+    json.Key("left_out").Int(state->left_out);
+    json.Key("pending").Bool(state->pending);
+    if (state->saved)
+      json.Key("saved_ms").Int(absl::ToUnixMillis(*state->saved));
+    json.Key("unread").Int(state->unread);
+    Print(std::move(json.EndObject()));
     return std::nullopt;
   }
-  // Others can write to it once its keys are in its swarm.
-  if (Result failure = Connect()) {
-    if (failure->code != ExitCode::kNetwork) return failure;
-    std::fprintf(err_,
-                 "%s Nobody can write to the account before its keys are "
-                 "published; the next command that uses the network does it.\n",
-                 failure->sentence.c_str());
-    return std::nullopt;
+  Print(absl::StrCat(
+      "Vault: ", state->contacts, " contacts and blocked accounts, saved ",
+      state->saved ? TerminalTime(*state->saved) : std::string("never")));
+  if (state->pending) {
+    Print(
+        "Something has changed since; it is saved some minutes later, or "
+        "with `session account vault save`");
   }
-  return Publish();
+  if (state->left_out > 0) {
+    Print(absl::StrCat("No room: ", state->left_out,
+                       " contacts would not come back; a backup has all"));
+  }
+  if (state->unread > 0) {
+    Print(absl::StrCat("Not read yet: ", state->unread,
+                       " vaults of devices that you had before"));
+  }
+  return std::nullopt;
 }
 
 Run::Result Run::AccountShow() {

@@ -71,12 +71,16 @@ Run::Result Run::BackupCreate(const std::string& path) {
     return Failure{ExitCode::kFailure,
                    "The key could not be shown, so the backup was removed."};
   }
+  const absl::Status kept = messenger_->KeepBackupKey(key);
+  if (!kept.ok()) return StorageFailure(kept, folder_);
   if (!json_) {
     std::fprintf(err_,
                  "%llu messages with %llu contacts are in the file. Write the "
                  "key down and keep it apart from the file: it is shown this "
                  "once, and nothing opens the file without it. The account "
-                 "itself comes back with its 13 words.\n",
+                 "itself comes back with its 13 words, and with it the keys of "
+                 "its five newest backups once the vault was saved (`session "
+                 "account vault`).\n",
                  static_cast<unsigned long long>(report->messages),
                  static_cast<unsigned long long>(report->contacts));
   }
@@ -84,6 +88,18 @@ Run::Result Run::BackupCreate(const std::string& path) {
 }
 
 Run::Result Run::BackupRestore(const std::string& path) {
+  const BackupAccount account = {*store_, *messenger_, environment_.clock,
+                                 environment_.random};
+  if (!arguments_.has("key-fd")) {
+    const absl::StatusOr<std::vector<BackupKey>> kept =
+        messenger_->BackupKeys();
+    if (!kept.ok()) return StorageFailure(kept.status(), folder_);
+    for (const BackupKey& key : *kept) {
+      if (!absl::IsUnauthenticated(CheckBackup(account, path, key))) {
+        return BackupRestoreWith(path, key);
+      }
+    }
+  }
   absl::StatusOr<std::string> typed =
       arguments_.has("key-fd")
           ? ReadPin(arguments_, "key-fd", "", "")
@@ -95,12 +111,17 @@ Run::Result Run::BackupRestore(const std::string& path) {
   const absl::StatusOr<BackupKey> key = ParseBackupKey(*typed);
   crypto::SecureWipe(*typed);
   if (!key.ok()) return Failure{ExitCode::kUsage, Sentence(key.status())};
+  return BackupRestoreWith(path, *key);
+}
+
+Run::Result Run::BackupRestoreWith(const std::string& path,
+                                   const BackupKey& key) {
   const BackupAccount account = {*store_, *messenger_, environment_.clock,
                                  environment_.random};
-  const absl::Status good = CheckBackup(account, path, *key);
+  const absl::Status good = CheckBackup(account, path, key);
   if (!good.ok()) return FileFailure(good);
   const absl::StatusOr<RestoreReport> report =
-      RestoreBackup(account, path, *key);
+      RestoreBackup(account, path, key);
   if (!report.ok()) return StorageFailure(report.status(), folder_);
   if (json_) {
     JsonWriter json;

@@ -16,7 +16,7 @@ struct Command {
 constexpr absl::string_view kWho = "WHO";
 constexpr Command kCommands[] = {
     {"accept", "WHO"},
-    {"account", "create restore link show pin"},
+    {"account", "create restore link show vault pin"},
     {"archive", "WHO"},
     {"backup", "create restore"},
     {"block", "WHO"},

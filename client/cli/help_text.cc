@@ -9,8 +9,8 @@ usage: session [options] COMMAND
 
   account create [--name NAME] [--pin]   make an account; prints its id and the
                                          13 words that restore it
-  account restore [--name NAME] [--pin]  restore one; reads the 13 words from
-                                         standard input
+  account restore [--name NAME] [--pin]  restore one, with its contacts; reads
+                                         the 13 words from standard input
   account link [--pin] [--no-qr]         make this the device of an account that
                                          is on another one; shows a code, then
                                          six digits to be typed in there
@@ -20,6 +20,10 @@ usage: session [options] COMMAND
   device unlink ID                       on the first device: drop one
   account show [--phrase] [--qr]         id, name and state; also the 13 words,
                                          or a QR code that `contact add` takes
+  account vault [save]                   what comes back with the 13 words besides
+                                         the account: contacts and settings; save
+                                         it now instead of some minutes after a
+                                         change
   account pin                            set or change the PIN
   account pin remove                     go on without a PIN
   account pin status                     what protects the data
@@ -89,7 +93,8 @@ usage: session [options] COMMAND
                                          to a new file; shows its key, once
   backup restore --file FILE             add what is missing here from a backup
                                          of this account; reads the key from
-                                         standard input
+                                         standard input, unless the account has
+                                         it (its five newest ones)
   timer WHO [TIME | off]                 new messages of both vanish that long
                                          after they are read: 30s, 8h, 1w, ...
   receipts [on | off]                    off at first. On: contacts learn that

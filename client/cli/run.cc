@@ -498,6 +498,8 @@ Run::Result Run::Publish() {
   const absl::Status published = Await<Delivery>([&](auto done) {
                                    messenger_->Publish(std::move(done));
                                  }).status();
+  if (auto restored = messenger_->TakeRestored()) restored_ = restored;
+  NoteRestored();
   // A renewal that has to wait takes nothing away yet.
   if (published.ok() || (before && messenger_->published())) {
     return std::nullopt;
@@ -513,6 +515,18 @@ Run::Result Run::Publish() {
           "This account's keys could not be published: ", published.message(),
           ". Nobody can write to it before that; any command that "
           "uses the network tries again.")};
+}
+
+void Run::NoteRestored() {
+  // `account restore` says more.
+  if (!restored_ || arguments_.word(0) == "account") return;
+  if (restored_->found > 0) {
+    std::fprintf(err_,
+                 "A vault of this account was found: %d contacts and %d "
+                 "blocked accounts are known now.\n",
+                 restored_->contacts, restored_->blocked);
+  }
+  restored_.reset();
 }
 
 Run::Result Run::NeedPerson(size_t most, absl::string_view usage,

@@ -34,10 +34,12 @@
 #include "client/messenger/mail_service.h"
 #include "client/messenger/mail_watch.h"
 #include "client/messenger/messenger.h"
+#include "client/messenger/vault_state.h"
 #include "client/store/client_store.h"
 #include "client/store/device_secret.h"
 #include "client/store/keyslot.h"
 #include "client/store/secret_service.h"
+#include "crypto/base/secret_bytes.h"
 #include "crypto/base/secure_memory.h"
 #include "crypto/identity/account_id.h"
 #include "routing/runtime/file_recorder.h"
@@ -156,6 +158,7 @@ class Run {
   Result DeviceLink();
   Result DeviceUnlink();
   Result AccountShow();
+  Result AccountVault();
   Result AccountPin();
   Result AccountPinStatus();
   Result AccountPinDuress();
@@ -193,6 +196,8 @@ class Run {
   Result BackupCommand();
   Result BackupCreate(const std::string& path);
   Result BackupRestore(const std::string& path);
+  Result BackupRestoreWith(const std::string& path,
+                           const crypto::SecretBytes<32>& key);
   Result ReadLimit(int* limit);
   Result PrintMessages(const absl::StatusOr<std::vector<Message>>& messages);
   Result SafetyNumber();
@@ -233,6 +238,9 @@ class Run {
   // The same for what has no state of its own.
   Result SendOut(absl::string_view done);
   Result Publish();
+  // Says what a restored account got back, where that is news.
+  void NoteRestored();
+  void PrintRestored(const AccountId& account);
   Result FlushOutbox(FlushReport* report, bool force = true);
   Result ConfirmShown(const ReceiveReport& report);
   // Says whose devices have changed, once it is news.
@@ -334,6 +342,8 @@ class Run {
   std::shared_ptr<Messenger> messenger_;
   // An own text was tried; may be null.
   std::function<void(int64_t row)> on_tried_;
+  // What this run's Publish() has taken in from vaults.
+  std::optional<RestoredVaults> restored_;
   uint64_t told_change_ = 0;  // number of the last one printed; shared only
   // Before a connection exists, a messenger has no mail.
   class NoMail;

@@ -34,7 +34,8 @@ constexpr int kMaxForwards = 3;
 bool NeverForwarded(const Arguments& arguments) {
   return arguments.has("help") || arguments.has("version") ||
          arguments.words().empty() || arguments.word(0) == "backup" ||
-         (arguments.word(0) == "account" && arguments.word(1) != "show");
+         (arguments.word(0) == "account" && arguments.word(1) != "show" &&
+          arguments.word(1) != "vault");
 }
 
 }  // namespace

@@ -13,6 +13,7 @@ namespace messenger::client {
 namespace {
 
 constexpr size_t kKeyBytes = 32;
+constexpr size_t kVaultKemBytes = 1'216;
 constexpr size_t kAccountIdBytes = 33;
 // Year 9999; what lies beyond is nonsense and would overflow when shown.
 constexpr uint64_t kMaxSentMs = 253'402'300'799'999;
@@ -256,15 +257,21 @@ void Write(const LinkGrant& grant, v1::Content& proto) {
   out.set_identity_record(grant.identity_record);
   out.set_identity_kem_seed(grant.identity_kem_seed);
   out.set_profile_name(grant.profile_name);
+  out.set_vault_key_seed(grant.vault_key_seed);
+  out.set_vault_kem(grant.vault_kem);
 }
 
 absl::StatusOr<LinkGrant> Read(const v1::LinkGrant& proto) {
+  const bool has_vault = !proto.vault_key_seed().empty();
   if (proto.identity_kem_seed().size() != kKeyBytes ||
+      proto.vault_key_seed().size() != (has_vault ? kKeyBytes : 0) ||
+      proto.vault_kem().size() != (has_vault ? kVaultKemBytes : 0) ||
       !CheckProfileName(proto.profile_name()).ok()) {
     return absl::InvalidArgumentError("content: link grant");
   }
   return LinkGrant{proto.identity_record(), proto.identity_kem_seed(),
-                   proto.profile_name()};
+                   proto.profile_name(), proto.vault_key_seed(),
+                   proto.vault_kem()};
 }
 
 void Write(const Resend& resend, v1::Content& proto) {

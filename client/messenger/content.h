@@ -111,6 +111,9 @@ struct LinkGrant {
   std::string identity_record;
   std::string identity_kem_seed;  // secret
   std::string profile_name;
+  // Of the device's vault; both are empty in the grant of an older program.
+  std::string vault_key_seed;  // secret
+  std::string vault_kem;
 };
 
 inline constexpr size_t kMaxResent = 100;

@@ -123,7 +123,12 @@ TEST(ContentTest, EachBodyComesBackAsItWas) {
   EXPECT_EQ(answer.device_id, Id('d'));
   EXPECT_EQ(answer.signing_key, std::string(32, 's'));
   EXPECT_EQ(answer.agreement_key, std::string(32, 'a'));
-  const LinkGrant grant = RoundTrip(LinkGrant{"record", key, "Ada"});
+  EXPECT_EQ(RoundTrip(LinkGrant{"record", key, "Ada", "", ""}).vault_kem, "");
+  const std::string vault_kem(1'216, 'v');
+  const LinkGrant grant = RoundTrip(
+      LinkGrant{"record", key, "Ada", std::string(32, 'w'), vault_kem});
+  EXPECT_EQ(grant.vault_key_seed, std::string(32, 'w'));
+  EXPECT_EQ(grant.vault_kem, vault_kem);
   EXPECT_EQ(grant.identity_record, "record");
   EXPECT_EQ(grant.identity_kem_seed, key);
   EXPECT_EQ(grant.profile_name, "Ada");
@@ -254,7 +259,17 @@ INSTANTIATE_TEST_SUITE_P(
                       }},
         MalformedCase{"ShortKemSeed",
                       [](Content& c) {
-                        c.body = LinkGrant{"r", "short", ""};
+                        c.body = LinkGrant{"r", "short", "", "", ""};
+                      }},
+        MalformedCase{"HalfAVault",
+                      [](Content& c) {
+                        c.body = LinkGrant{"r", std::string(32, 'k'), "",
+                                           std::string(32, 'w'), ""};
+                      }},
+        MalformedCase{"AVaultWithoutKey",
+                      [](Content& c) {
+                        c.body = LinkGrant{"r", std::string(32, 'k'), "", "",
+                                           std::string(1'216, 'v')};
                       }},
         MalformedCase{"AsksForNothing", [](Content& c) { c.body = Resend(); }},
         MalformedCase{
@@ -263,10 +278,10 @@ INSTANTIATE_TEST_SUITE_P(
         MalformedCase{"NothingGone", [](Content& c) { c.body = Gone(); }},
         MalformedCase{"HugeSequence",
                       [](Content& c) { c.sequence = uint64_t{1} << 63; }},
-        MalformedCase{"LongTimer",
-                      [](Content& c) {
-                        c.body = Timer{kLongestTimer + absl::Seconds(1), 1};
-                      }},
+        MalformedCase{
+            "LongTimer",
+            [](Content&
+                   c) { c.body = Timer{kLongestTimer + absl::Seconds(1), 1}; }},
         MalformedCase{"TimerWithoutRevision",
                       [](Content& c) { c.body = Timer{absl::Hours(1), 0}; }}),
     [](const auto& info) { return info.param.name; });

@@ -24,6 +24,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -40,12 +41,15 @@
 #include "client/messenger/mail_service.h"
 #include "client/messenger/message_request.h"
 #include "client/messenger/pairwise_mailbox.h"
+#include "client/messenger/vault_state.h"
 #include "client/session/device_keys.h"
 #include "client/session/identity_record.h"
 #include "client/session/prekey_secrets.h"
 #include "client/session/safety_code.h"
 #include "client/session/session.h"
 #include "client/store/client_store.h"
+#include "client/vault/vault_contents.h"
+#include "crypto/base/secret_bytes.h"
 #include "crypto/identity/account_id.h"
 #include "crypto/identity/account_keys.h"
 #include "crypto/random/random.h"
@@ -267,10 +271,10 @@ class Messenger final {
   // Whether others can write to the account: the inbox is registered, and the
   // records have been published since they last changed.
   bool published() const;
-  // Whether a mailbox in use should be registered again, or the account's
-  // record read by a linked device. Publish() does it; it is no failure if that
-  // has to wait.
-  bool renewal_due() const;
+  // Whether a mailbox in use should be registered again, the account's record
+  // read by a linked device, or a vault read or written. Publish() does it; it
+  // is no failure if that has to wait.
+  bool renewal_due();
   void Publish(MailDone<Delivery> done);
 
   // Whether such a call is under way.
@@ -307,6 +311,18 @@ class Messenger final {
   absl::StatusOr<bool> TakeValue(const StateEntry& value);
   // Those after row `last` are there now: puts them in their places.
   absl::Status PlaceRestored(int64_t last);
+
+  // Vaults (client/SPEC.md, section 19). Publish() reads those of a restored
+  // account, and writes that of this device some minutes after a change.
+  // FAILED_PRECONDITION: this device has none.
+  absl::StatusOr<VaultState> Vault();
+  // Writes it now. As Publish(), and not at the same time as one.
+  void SaveVault(MailDone<Delivery> done);
+  // What has been taken in since the last call, if vaults were read.
+  std::optional<RestoredVaults> TakeRestored();
+  // Of the account's newest backups, the newest first.
+  absl::Status KeepBackupKey(const crypto::SecretBytes<32>& key);
+  absl::StatusOr<std::vector<crypto::SecretBytes<32>>> BackupKeys();
 
  private:
   struct ReceiveRun;
@@ -362,6 +378,42 @@ class Messenger final {
   void PutPrekey(MailDone<Delivery> done);
   absl::Status RecordPublished(const std::string& record);
   void FinishPublish(MailDone<Delivery>& done, absl::StatusOr<Delivery> result);
+
+  // The vault of this device: what is in it, and writing it.
+  struct OwnVault;
+  struct VaultWriting;
+  absl::StatusOr<std::optional<OwnVault>> VaultOfDevice();
+  absl::StatusOr<VaultContents> CollectVault();
+  absl::Status CollectContact(const Contact& from, VaultContact& contact);
+  absl::StatusOr<bool> VaultChanged(const VaultContents& contents);
+  // These two choose when a change is written.
+  absl::StatusOr<bool> VaultWriteDue();
+  absl::Status DelayVault();
+  absl::StatusOr<std::shared_ptr<VaultWriting>> BeginVault();
+  void WriteVault(Registered done);
+  void WriteVaultIfDue(Registered done);
+  void WriteVaultPiece(std::shared_ptr<VaultWriting> writing);
+  void CatchUpWithVault(std::shared_ptr<VaultWriting> writing);
+  void EndVault(const std::shared_ptr<VaultWriting>& writing,
+                absl::Status status);
+
+  // The vaults of a restored account's devices before, and taking them in.
+  struct VaultReading;
+  absl::StatusOr<std::set<DeviceId>> UnreadVaults();
+  absl::Status SetUnreadVaults(const std::set<DeviceId>& devices);
+  absl::StatusOr<bool> VaultReadDue();
+  void ReadVaults(Registered done);
+  void ReadNextVault(std::shared_ptr<VaultReading> reading);
+  absl::Status TakeVaults(const VaultReading& reading);
+  absl::Status TakeContact(const crypto::AccountId& account,
+                           const VaultContact& from);
+  // A contact's first record on this device, against what a vault said of it.
+  absl::Status CompareWithMark(const IdentityRecord& record, Contact& contact);
+  void TakeOverVaults(MailDone<Delivery> done);
+  void KeepVault(Registered done);
+  bool VaultDue();
+  absl::StatusOr<std::set<VaultBackupKey>> KeptBackupKeys();
+  absl::Status AddBackupKeys(std::set<VaultBackupKey> keys);
 
   // Of a linked device: the record that the account's first device has made.
   void ReadOwnIdentity(MailDone<Delivery> done);
@@ -568,6 +620,7 @@ class Messenger final {
   std::optional<IdentityRecord> adopted_record_;
   // The same of contacts that an invitation made.
   std::vector<crypto::AccountId> joined_;
+  std::optional<RestoredVaults> restored_;
   bool became_linked_ = false;
   bool unlinked_ = false;  // as far as this run has seen
   bool publishing_ = false;

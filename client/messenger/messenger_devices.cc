@@ -480,10 +480,14 @@ absl::Status Messenger::ConfirmLink(absl::string_view seen) {
     grant.identity_record = record.bytes();
     grant.identity_kem_seed = std::string(identity_kem_.seed().Expose());
     grant.profile_name = name_;
+    grant.vault_key_seed =
+        std::string(keys_->vault_key(device.id.bytes()).seed().Expose());
+    grant.vault_kem = std::string(keys_->vault_kem().public_key().bytes());
     auto contact = ContactFor(peer, Standing::kLink);
     absl::Status queued = contact.status();
     if (queued.ok()) queued = Tell(*contact, "", grant);
     crypto::SecureWipe(grant.identity_kem_seed);
+    crypto::SecureWipe(grant.vault_key_seed);
     RETURN_IF_ERROR(queued);
     return ForgetLink();
   });
@@ -575,6 +579,10 @@ absl::Status Messenger::BecomeLinked(const Contact& contact,
   RETURN_IF_ERROR(
       SetSecret(store, kAccountKemSetting, std::string(seed->Expose())));
   RETURN_IF_ERROR(store.SetSetting(kNameSetting, grant.profile_name));
+  if (!grant.vault_key_seed.empty()) {
+    RETURN_IF_ERROR(SetSecret(store, kVaultKeySetting, grant.vault_key_seed));
+    RETURN_IF_ERROR(store.SetSetting(kVaultKemSetting, grant.vault_kem));
+  }
   RETURN_IF_ERROR(store.SetSetting(kIdentitySetting, record->bytes()));
   // The prekeys go on: the mailbox has a record of theirs already, and only one
   // with a higher number replaces it.

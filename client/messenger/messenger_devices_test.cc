@@ -16,6 +16,7 @@
 #include "absl/time/time.h"
 #include "client/messenger/messenger.h"
 #include "client/messenger/testing/in_memory_mail_service.h"
+#include "client/messenger/testing/linking.h"
 #include "client/messenger/testing/person.h"
 #include "client/session/device_keys.h"
 #include "client/session/identity_record.h"
@@ -49,42 +50,6 @@ class DevicesTest : public ::testing::Test {
     EXPECT_THAT(ben_.Publish(), IsOk());
   }
 
-  // Up to the digits, which both sides show.
-  void Offer(Person& first, Person& fresh) {
-    ASSERT_THAT(fresh.Publish(), IsOk());
-    ASSERT_THAT(first.messenger().OfferLink(fresh.id()), IsOk());
-    ASSERT_THAT(first.Flush(), IsOk());
-    fresh.Receive();
-    first.Receive();
-    fresh.Receive();
-  }
-  std::string DigitsOf(Person& person) {
-    const auto digits = person.messenger().LinkDigits();
-    EXPECT_THAT(digits, IsOk());
-    return digits.value_or("");
-  }
-  void Link(Person& first, Person& fresh) {
-    Offer(first, fresh);
-    ASSERT_THAT(DigitsOf(fresh), SizeIs(6));
-    ASSERT_THAT(first.messenger().ConfirmLink(DigitsOf(fresh)), IsOk());
-    ASSERT_THAT(first.Publish(), IsOk());
-    ASSERT_THAT(first.Flush(), IsOk());
-    ASSERT_THAT(fresh.ReceiveReported().status(), IsOk());
-    ASSERT_TRUE(fresh.messenger().became_linked());
-    fresh.Restart();
-    ASSERT_EQ(fresh.id(), first.id());
-    ASSERT_THAT(fresh.Publish(), IsOk());
-    Settle({&first, &fresh});
-  }
-  // Until nobody has anything to say any more.
-  void Settle(const std::vector<Person*>& people) {
-    for (int round = 0; round < 6; ++round) {
-      for (Person* person : people) {
-        person->Publish().IgnoreError();
-        person->Receive();
-      }
-    }
-  }
   std::unique_ptr<Person> NewDevice() {
     return std::make_unique<Person>(Person::NewDevice(), network_, executor_,
                                     random_);

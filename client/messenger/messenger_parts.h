@@ -49,6 +49,23 @@ inline constexpr char kLinkPeerNonceSetting[] = "link/peer-nonce";
 inline constexpr char kLinkStartedSetting[] = "link/started";
 inline constexpr char kLinkCommitmentSetting[] = "link/commitment";
 inline constexpr char kLinkEntrySetting[] = "link/entry";
+// Of a linked device's vault: the seed of its key, and the public KEM key.
+inline constexpr char kVaultKeySetting[] = "vault/key";
+inline constexpr char kVaultKemSetting[] = "vault/kem";
+// Of the writing of the vault: its last number; the set of the last one that is
+// whole, the hash of what it says, and when it was done; and when the next one
+// is to be. Times are in milliseconds.
+inline constexpr char kVaultSeqSetting[] = "vault/seq";
+inline constexpr char kVaultSetSetting[] = "vault/set";
+inline constexpr char kVaultDigestSetting[] = "vault/digest";
+inline constexpr char kVaultSavedSetting[] = "vault/saved";
+inline constexpr char kVaultDueSetting[] = "vault/due";
+// Ids of devices whose vaults are to be read, since when, and the last try.
+inline constexpr char kVaultUnreadSetting[] = "vault/unread";
+inline constexpr char kVaultUnreadSinceSetting[] = "vault/unread-since";
+inline constexpr char kVaultTriedSetting[] = "vault/tried";
+// Of the newest backups: the time each was made u64, and its key.
+inline constexpr char kBackupKeysSetting[] = "backup/keys";
 // The newest row that a front end has shown; decimal.
 inline constexpr char kShownSetting[] = "receive/shown-row";
 

@@ -1,5 +1,6 @@
 // Messenger: mailboxes that are registered, and records that are published.
 
+#include <set>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -130,11 +131,11 @@ void Messenger::RenewMailboxes(std::vector<ReadTarget> due, Registered done) {
   });
 }
 
-bool Messenger::renewal_due() const {
+bool Messenger::renewal_due() {
   const absl::StatusOr<absl::Duration> inbox = RegistrationLeft(inbox_mailbox_);
   const absl::StatusOr<std::vector<ReadTarget>> due = MailboxesToRenew();
   return (inbox.ok() && *inbox < swarm::kRegistrationRenewal) ||
-         (due.ok() && !due->empty()) || OwnIdentityDue();
+         (due.ok() && !due->empty()) || OwnIdentityDue() || VaultDue();
 }
 
 // ------------------------------------------------------------- publishing --
@@ -224,7 +225,7 @@ void Messenger::FetchOwnIdentity(MailDone<Delivery> done) {
         if (!status.ok()) {
           FinishPublish(done, status);
         } else {
-          PutIdentity(std::move(done));
+          TakeOverVaults(std::move(done));
         }
       });
 }
@@ -239,8 +240,18 @@ absl::Status Messenger::AdoptIdentity(const std::vector<MailRecord>& records) {
   ASSIGN_OR_RETURN(IdentityRecord record,
                    newest.ok() ? newest->Next(*keys_, devices)
                                : IdentityRecord::First(*keys_, devices));
+  std::set<DeviceId> before;
+  if (newest.ok()) {
+    for (const DeviceEntry& device : newest->devices()) {
+      before.insert(device.id);
+    }
+  }
   RETURN_IF_ERROR(env_.store.Transaction([&]() -> absl::Status {
     RETURN_IF_ERROR(env_.store.SetSetting(kIdentitySetting, record.bytes()));
+    RETURN_IF_ERROR(SetUnreadVaults(before));
+    RETURN_IF_ERROR(env_.store.SetSetting(
+        kVaultUnreadSinceSetting,
+        absl::StrCat(absl::ToUnixMillis(env_.clock.Now()))));
     return env_.store.SetSetting(kRestoredSetting, "");
   }));
   identity_record_ = std::move(record);
@@ -417,12 +428,16 @@ void Messenger::FinishRecords(MailDone<Delivery> done,
     FinishPublish(done, result.ok() ? due.status() : result.status());
     return;
   }
-  RenewMailboxes(*std::move(due),
-                 [this, done = std::move(done), result = std::move(result)](
-                     const absl::Status& status) mutable {
-                   if (!status.ok()) result = status;
-                   FinishPublish(done, std::move(result));
-                 });
+  RenewMailboxes(*std::move(due), [this, done = std::move(done),
+                                   result = std::move(result)](
+                                      const absl::Status& status) mutable {
+    if (!status.ok()) result = status;
+    KeepVault([this, done = std::move(done),
+               result = std::move(result)](const absl::Status& kept) mutable {
+      if (absl::IsDataLoss(kept)) result = kept;
+      FinishPublish(done, std::move(result));
+    });
+  });
 }
 
 }  // namespace messenger::client

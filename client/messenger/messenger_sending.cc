@@ -657,6 +657,7 @@ absl::StatusOr<IdentityRecord> Messenger::CheckPeerIdentity(
 absl::Status Messenger::PinIdentity(Contact& contact,
                                     const IdentityRecord& record) {
   if (contact.identity_record.empty()) {
+    RETURN_IF_ERROR(CompareWithMark(record, contact));
     contact.identity_record = record.bytes();
     return env_.store.PutContact(contact);
   }

@@ -381,7 +381,7 @@ TEST_F(MessengerTest, ARestoredAccountTakesOverAndIsWrittenToAgain) {
   EXPECT_EQ(report->unreadable, 1);
   Person eve("Eve", network_, executor_, random_);
   EXPECT_EQ(eve.Say(again, "to the new device"), MessageState::kSent);
-  // The 13 words bring no contacts back.
+  // There was no vault yet, so nobody is known.
   EXPECT_THAT(again.Receive(), IsEmpty());
   ASSERT_THAT(again.messenger().AcceptRequest(eve.id()), IsOk());
   EXPECT_THAT(again.Receive(), ElementsAre("to the new device"));
@@ -534,7 +534,8 @@ TEST_F(MessengerTest, RegistrationsAreRenewedBeforeTheyEnd) {
   network_.registered.clear();
   ASSERT_THAT(ada_.Publish(), IsOk());
   EXPECT_FALSE(ada_.messenger().renewal_due());
-  EXPECT_EQ(network_.registered.size(), 2u) << "the inbox and the one for Ben";
+  EXPECT_EQ(network_.registered.size(), 3u)
+      << "the inbox, the one for Ben, and that of the vault";
 }
 
 TEST_F(MessengerTest, ARenewalThatFailsStopsNothingWhileTheOldOneIsGood) {
@@ -558,7 +559,7 @@ TEST_F(MessengerTest, AnInboxThatTheSwarmHasForgottenIsRegisteredAgain) {
   // The prekey is due: members refuse it, and the inbox comes first.
   clock_.Advance(absl::Hours(24 * 3));
   ASSERT_THAT(ada_.Publish(), IsOk());
-  EXPECT_EQ(ada_.mail().registrations(), 2);
+  EXPECT_EQ(ada_.mail().registrations(), 3) << "and once that of the vault";
   EXPECT_TRUE(ada_.messenger().published());
 }
 
@@ -688,9 +689,15 @@ TEST_F(RequestTest, ARequestIsNewAlsoWithinTheMillisecondOfItsReading) {
 
 TEST_F(RequestTest, NothingLeavesBeforeARequestIsAccepted) {
   ada_.Say(ben_, "hello");
+  // Ben has a vault, whoever writes to him.
+  ben_.messenger().SaveVault([](const absl::StatusOr<Delivery>& saved) {
+    EXPECT_THAT(saved.status(), IsOk());
+  });
+  executor_.RunUntilIdle();
   const size_t before = Stored();
   const size_t registered = network_.registered.size();
   ben_.Receive();
+  EXPECT_FALSE(ben_.messenger().Vault()->pending);
   clock_.Advance(absl::Hours(24 * 12));
   ASSERT_THAT(ben_.Publish(), IsOk());
   ben_.Receive();

@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "crypto/base/secret_bytes.h"
 #include "crypto/internal/sodium_init.h"
 #include "crypto/kdf/hkdf.h"
@@ -44,6 +46,12 @@ X25519PrivateKey AgreementKey(const Ed25519Seed& seed) {
   return X25519PrivateKey::FromBytes(std::move(scalar));
 }
 
+SecretBytes<32> Derived(const AccountSeed& seed, KdfLabel label,
+                        absl::string_view context) {
+  const Prk512 prk = HkdfSha512Extract("nm/v1/account", {seed.Expose()});
+  return HkdfSha512Expand<32>(prk.Expose(), label, context);
+}
+
 }  // namespace
 
 AccountKeys::AccountKeys(AccountSeed seed, Ed25519PrivateKey signing_key,
@@ -66,9 +74,17 @@ AccountKeys AccountKeys::Generate(Random& random) {
 }
 
 XWingPrivateKey AccountKeys::identity_kem() const {
-  const Prk512 prk = HkdfSha512Extract("nm/v1/account", {seed_.Expose()});
-  return XWingPrivateKey::FromSeed(HkdfSha512Expand<32>(
-      prk.Expose(), KdfLabel::kIdentityKem, /*context=*/""));
+  return XWingPrivateKey::FromSeed(
+      Derived(seed_, KdfLabel::kIdentityKem, /*context=*/""));
+}
+
+XWingPrivateKey AccountKeys::vault_kem() const {
+  return XWingPrivateKey::FromSeed(Derived(seed_, KdfLabel::kVault, "kem"));
+}
+
+Ed25519PrivateKey AccountKeys::vault_key(absl::string_view device_id) const {
+  return Ed25519PrivateKey::FromSeed(
+      Derived(seed_, KdfLabel::kVault, absl::StrCat("device", device_id)));
 }
 
 absl::StatusOr<AccountId> AccountIdFromEd25519(const Ed25519PublicKey& key) {

@@ -5,6 +5,7 @@
 #define CRYPTO_IDENTITY_ACCOUNT_KEYS_H_
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "crypto/agreement/x25519.h"
 #include "crypto/identity/account_id.h"
 #include "crypto/identity/recovery_phrase.h"
@@ -33,6 +34,11 @@ class AccountKeys final {
 
   // Derived on each call (about a hundred microseconds).
   XWingPrivateKey identity_kem() const;
+
+  // Opens the account's vaults (client/SPEC.md, section 19).
+  XWingPrivateKey vault_kem() const;
+  // Owns the vault of one device, whose id has 16 bytes.
+  Ed25519PrivateKey vault_key(absl::string_view device_id) const;
 
  private:
   AccountKeys(AccountSeed seed, Ed25519PrivateKey signing_key,

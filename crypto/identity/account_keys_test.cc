@@ -41,6 +41,16 @@ TEST(AccountKeysTest, IdentityKemMatchesTheSecondImplementation) {
   EXPECT_EQ(keys.identity_kem().seed().Expose(), vector.Bytes("xwing_seed"));
 }
 
+TEST(AccountKeysTest, VaultKeysMatchTheSecondImplementation) {
+  const TestVector vector =
+      LoadVector("crypto/testdata/constructions.txt", "vault keys");
+  const AccountKeys keys = AccountKeys::FromSeed(
+      AccountSeed::FromBytes(vector.Bytes("account_seed")).value());
+  EXPECT_EQ(keys.vault_kem().seed().Expose(), vector.Bytes("xwing_seed"));
+  const Ed25519PrivateKey key = keys.vault_key(vector.Bytes("device_id"));
+  EXPECT_EQ(key.seed().Expose(), vector.Bytes("ed25519_seed"));
+}
+
 TEST(AccountKeysTest, SigningKeyAndIdBelongTogether) {
   SeededRandom random(1);
   for (int i = 0; i < 50; ++i) {

@@ -372,6 +372,17 @@ def main():
         ),
     )
 
+    account_prk = hkdf_extract("sha512", b"nm/v1/account", seed16)
+    section(
+        "vault keys",
+        account_seed=seed16,
+        device_id=pattern(16, 17),
+        xwing_seed=labelled_expand("sha512", account_prk, b"vault", b"kem", 32),
+        ed25519_seed=labelled_expand(
+            "sha512", account_prk, b"vault", b"device" + pattern(16, 17), 32
+        ),
+    )
+
     for tweak_size, size in ((1, 16), (16, 31), (17, 48), (40, 1040), (32, 8176)):
         section(
             "hctr2 %d %d" % (tweak_size, size),

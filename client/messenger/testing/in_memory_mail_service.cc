@@ -154,7 +154,7 @@ void InMemoryMailService::PutRecord(
     const std::string& mailbox, swarm::MailboxNamespace mailbox_namespace,
     std::shared_ptr<const crypto::Ed25519PrivateKey>, MailRecord record,
     MailDone<Delivery> done) {
-  if (faults_.offline) {
+  if (faults_.offline || faults_.records_left == 0) {
     Answer<Delivery>(std::move(done), Offline());
     return;
   }
@@ -168,6 +168,8 @@ void InMemoryMailService::PutRecord(
     Answer<Delivery>(std::move(done), absl::AbortedError("newer is stored"));
     return;
   }
+  ++records_put_;
+  if (faults_.records_left > 0) --faults_.records_left;
   records[record.key] = std::move(record);
   Answer<Delivery>(std::move(done), Delivery{{"one", "two"}, {{"guard"}}});
 }
@@ -175,7 +177,7 @@ void InMemoryMailService::PutRecord(
 void InMemoryMailService::GetRecords(const std::string& mailbox,
                                      swarm::MailboxNamespace mailbox_namespace,
                                      MailDone<std::vector<MailRecord>> done) {
-  if (faults_.offline) {
+  if (faults_.offline || faults_.unreachable.contains(mailbox)) {
     Answer<std::vector<MailRecord>>(std::move(done), Offline());
     return;
   }

@@ -43,6 +43,10 @@ class InMemoryMailService final : public MailService {
     bool hand_out_everything_again = false;
     bool shuffle = false;
     bool withhold_records = false;
+    // Mailboxes whose records cannot be had.
+    std::set<std::string> unreachable;
+    // No more records are taken after so many; negative: all are.
+    int records_left = -1;
     bool incomplete_reads = false;
     bool register_refused = false;
     // What every store is refused with, if anything.
@@ -60,6 +64,7 @@ class InMemoryMailService final : public MailService {
   int registrations() const { return registrations_; }
   int retrievals() const { return retrievals_; }
   int waits() const { return waits_; }
+  int records_put() const { return records_put_; }
 
   void Store(const WriteTarget& target, std::string payload, absl::Time expiry,
              MailDone<Delivery> done) override;
@@ -90,6 +95,7 @@ class InMemoryMailService final : public MailService {
   int registrations_ = 0;
   int retrievals_ = 0;
   int waits_ = 0;
+  int records_put_ = 0;
 };
 
 }  // namespace messenger::client

@@ -281,7 +281,8 @@ ContentBody PoisonedMail::AnyBody() {
     case 8:
       return LinkReveal{key};
     case 9:
-      return LinkGrant{random_.String(100), key, "Eve"};
+      return LinkGrant{random_.String(100), key, "Eve", random_.String(32),
+                       random_.String(1'216)};
     default: {
       TextPart text;
       text.text = absl::BytesToHexString(random_.String(16));

@@ -1,17 +1,18 @@
 """What each process of a network gets to know (ARCHITECTURE.md, section 3).
 
-Two people write to each other in both routing modes while every process
-records what reaches it. Then each recording, database and log is searched for
+Two people write to each other in both routing modes, and one saves a vault,
+while every process records what reaches it. Then each recording, database and log is searched for
 what that process must not know.
 """
 
 import os
+import sqlite3
 import unittest
 
 import network
 
 MARKERS = ["zebra-crossing-7261", "walrus-tusk-9043", "Adamarker",
-           "Benmarker"]
+           "Benmarker", "nickname-marker-4466"]
 
 
 def files_below(folder):
@@ -74,6 +75,10 @@ class KnowledgeTest(unittest.TestCase):
                 paths = client.good("path")["paths"]
                 cls.note(client, paths)
                 cls.swarms[client.id] = {path[-1] for path in paths}
+            # The vault, in a swarm that is told no account id.
+            ada.good("contact", "add", ben.id, MARKERS[4])
+            saved = ada.good("account", "vault", "save")
+            assert saved["contacts"] == 1 and not saved["pending"], saved
         # Databases are read at rest.
         assert cls.network.localnet("down").code == 0
         cls.seen = {name: Seen(folder)
@@ -127,6 +132,23 @@ class KnowledgeTest(unittest.TestCase):
                 self.assertTrue(
                     any(seen.met(address) for seen in self.seen.values()),
                     "nobody has met %r" % address)
+
+    def test_vaults_are_there(self):
+        # What the tests below do not find must have been somewhere. A vault is
+        # the only record of 8,192 bytes; each is on a majority of three nodes.
+        held = 0
+        for name, folder in self.network.processes():
+            if not name.endswith("-storage"):
+                continue
+            (path,) = [path for path in files_below(folder)
+                       if path.endswith(".db")]
+            database = sqlite3.connect("file:%s?mode=ro" % path, uri=True)
+            (count,) = database.execute(
+                "SELECT count(*) FROM records WHERE length(body) = 8192"
+            ).fetchone()
+            database.close()
+            held += count
+        self.assertGreaterEqual(held, 2 * 2)
 
     def test_only_members_of_its_swarm_know_an_account(self):
         for account, swarm in self.swarms.items():
