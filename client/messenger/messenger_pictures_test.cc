@@ -11,6 +11,7 @@
 #include "client/messenger/incoming_content.h"
 #include "client/messenger/messenger.h"
 #include "client/messenger/testing/in_memory_mail_service.h"
+#include "client/messenger/testing/linking.h"
 #include "client/messenger/testing/person.h"
 #include "client/picture/testing/pictures.h"
 #include "client/store/client_store.h"
@@ -57,9 +58,9 @@ class PicturesTest : public ::testing::Test {
     ASSERT_THAT(one.messenger().AddContact(other.id(), "other"), IsOk());
     ASSERT_THAT(other.messenger().AddContact(one.id(), "one"), IsOk());
     one.Say(other, "hello");
-    Settle({&other, &one, &other});
+    Exchange({&other, &one, &other});
   }
-  void Settle(const std::vector<Person*>& people, int rounds = 1) {
+  void Exchange(const std::vector<Person*>& people, int rounds = 1) {
     for (int round = 0; round < rounds; ++round) {
       for (Person* person : people) {
         person->Publish().IgnoreError();
@@ -115,7 +116,7 @@ TEST_F(PicturesTest, ItIsSaidOnce) {
   ben_.Receive();
   ada_.Restart();
   ada_.Say(ben_, "anything else?");
-  Settle({&ben_, &ada_}, 3);
+  Exchange({&ben_, &ada_}, 3);
   Choose(ada_, Jpeg(1));  // the same
   EXPECT_EQ(LargeMessages(), before + 1);
 }
@@ -124,7 +125,7 @@ TEST_F(PicturesTest, ANewContactGetsItOnceBothHaveAnswered) {
   Choose(ada_, Jpeg(1));
   EXPECT_EQ(LargeMessages(), 0);
   Meet(ada_, ben_);
-  Settle({&ada_, &ben_}, 2);
+  Exchange({&ada_, &ben_}, 2);
   EXPECT_EQ(PictureOf(ada_, ben_), Jpeg(1));
   EXPECT_THAT(ben_.TextsWith(ada_), ElementsAre("hello"));
 }
@@ -145,7 +146,7 @@ TEST_F(PicturesTest, AStrangerIsNotToldAndNotBelieved) {
   // Ada writes to Ben, who has not decided yet.
   ASSERT_THAT(ada_.messenger().AddContact(ben_.id(), "Ben"), IsOk());
   ada_.Say(ben_, "hello");
-  Settle({&ben_, &ada_}, 3);
+  Exchange({&ben_, &ada_}, 3);
   EXPECT_EQ(LargeMessages(), 0);
   // Even if a picture comes from somebody who is no contact.
   Content content;
@@ -178,7 +179,7 @@ TEST_F(PicturesTest, WhoIsBlockedGetsItOnlyAfterwards) {
   Meet(ada_, ben_);
   ASSERT_THAT(ada_.messenger().Block(ben_.id()), IsOk());
   Choose(ada_, Jpeg(1));
-  Settle({&ben_, &ada_}, 2);
+  Exchange({&ben_, &ada_}, 2);
   EXPECT_EQ(PictureOf(ada_, ben_), "");
   ASSERT_THAT(ada_.messenger().Unblock(ben_.id()), IsOk());
   ASSERT_THAT(ada_.Flush().status(), IsOk());
@@ -245,7 +246,7 @@ TEST_F(PicturesTest, WhatWaitsIsReplacedByTheNewest) {
   EXPECT_EQ(PictureOf(ada_, ben_), Jpeg(2));
   // Nothing is missed: what was numbered and taken back is explained.
   clock_.Advance(absl::Minutes(2));
-  Settle({&ben_, &ada_, &ben_}, 2);
+  Exchange({&ben_, &ada_, &ben_}, 2);
   EXPECT_THAT(ben_.ReceiveReported()->missing, IsEmpty());
 }
 
@@ -274,7 +275,7 @@ TEST_F(PicturesTest, OneThatWasLostIsSaidAgainAsItIsNow) {
   ben_.Receive();
   EXPECT_EQ(PictureOf(ada_, ben_), "");
   clock_.Advance(absl::Minutes(2));
-  Settle({&ben_, &ada_, &ben_}, 2);
+  Exchange({&ben_, &ada_, &ben_}, 2);
   EXPECT_EQ(PictureOf(ada_, ben_), Jpeg(1));
 }
 
@@ -288,7 +289,7 @@ TEST_F(PicturesTest, OneThatIsNotKnownAnyMoreIsSaidAnew) {
   ada_.Say(ben_, "here I am again");
   ben_.Receive();
   clock_.Advance(absl::Minutes(2));
-  Settle({&ben_, &ada_, &ben_}, 2);
+  Exchange({&ben_, &ada_, &ben_}, 2);
   EXPECT_EQ(PictureOf(ada_, ben_), Jpeg(1));
 }
 
@@ -310,7 +311,7 @@ TEST_F(PicturesTest, ATextDoesNotWaitForAPictureThatHasNoWayYet) {
   ASSERT_THAT(ada_.Flush().status(), IsOk());
   EXPECT_THAT(ben_.Receive(), ElementsAre("hello again"));
   EXPECT_EQ(PictureOf(ada_, ben_), Jpeg(1));
-  Settle({&ada_, &ben_});
+  Exchange({&ada_, &ben_});
   EXPECT_EQ(PictureOf(ada_, ben_), Jpeg(2));
 }
 
@@ -336,21 +337,10 @@ TEST_F(PicturesTest, WhoIsForgottenLeavesNoPicture) {
 
 class PicturesOfDevicesTest : public PicturesTest {
  protected:
-  std::unique_ptr<Person> Link(Person& first) {
+  std::unique_ptr<Person> Linked(Person& first) {
     auto fresh = std::make_unique<Person>(Person::NewDevice(), network_,
                                           executor_, random_);
-    EXPECT_THAT(fresh->Publish(), IsOk());
-    EXPECT_THAT(first.messenger().OfferLink(fresh->id()), IsOk());
-    EXPECT_THAT(first.Flush(), IsOk());
-    Settle({fresh.get(), &first});
-    fresh->Receive();
-    const auto digits = fresh->messenger().LinkDigits();
-    EXPECT_THAT(first.messenger().ConfirmLink(*digits), IsOk());
-    EXPECT_THAT(first.Publish(), IsOk());
-    EXPECT_THAT(first.Flush(), IsOk());
-    EXPECT_THAT(fresh->ReceiveReported().status(), IsOk());
-    EXPECT_TRUE(fresh->messenger().became_linked());
-    fresh->Restart();
+    Link(first, *fresh);
     return fresh;
   }
 };
@@ -360,44 +350,44 @@ TEST_F(PicturesOfDevicesTest, ANewDeviceGetsTheOwnPictureAndThoseOfContacts) {
   Choose(ada_, Jpeg(1));
   Choose(ben_, Jpeg(2));
   ada_.Receive();
-  const auto tablet = Link(ada_);
+  const auto tablet = Linked(ada_);
   // Ben is not there.
-  Settle({&ada_, tablet.get()}, 4);
+  Exchange({&ada_, tablet.get()}, 4);
   EXPECT_EQ(PictureOf(ada_, *tablet), Jpeg(1));
   EXPECT_EQ(PictureOf(ben_, *tablet), Jpeg(2));
   // Nor does it forget when a contact takes it away.
   Choose(ben_, "");
-  Settle({&ada_, tablet.get()}, 3);
+  Exchange({&ada_, tablet.get()}, 3);
   EXPECT_EQ(PictureOf(ben_, *tablet), "");
 }
 
 TEST_F(PicturesOfDevicesTest,
        WhatIsChosenOnADeviceReachesTheOthersAndContacts) {
   Meet(ada_, ben_);
-  const auto tablet = Link(ada_);
-  Settle({&ada_, tablet.get()}, 4);
+  const auto tablet = Linked(ada_);
+  Exchange({&ada_, tablet.get()}, 4);
   // No contact has told it of a mailbox.
   Choose(*tablet, Jpeg(1));
-  Settle({&ada_, &ben_, tablet.get()}, 3);
+  Exchange({&ada_, &ben_, tablet.get()}, 3);
   EXPECT_EQ(PictureOf(ada_, ada_), Jpeg(1));
   EXPECT_EQ(PictureOf(ada_, ben_), Jpeg(1));
   clock_.Advance(absl::Minutes(1));
   Choose(ada_, Jpeg(2));
-  Settle({&ada_, &ben_, tablet.get()}, 3);
+  Exchange({&ada_, &ben_, tablet.get()}, 3);
   EXPECT_EQ(PictureOf(ada_, *tablet), Jpeg(2));
   EXPECT_EQ(PictureOf(ada_, ben_), Jpeg(2));
   // Then all are silent.
   const int large = LargeMessages();
-  Settle({&ada_, &ben_, tablet.get()}, 3);
+  Exchange({&ada_, &ben_, tablet.get()}, 3);
   EXPECT_EQ(LargeMessages(), large);
 }
 
 TEST_F(PicturesOfDevicesTest, BothDevicesOfAContactGetIt) {
   Meet(ada_, ben_);
-  const auto tablet = Link(ada_);
-  Settle({&ada_, &ben_, tablet.get()}, 3);
+  const auto tablet = Linked(ada_);
+  Exchange({&ada_, &ben_, tablet.get()}, 3);
   ben_.Say(ada_, "to both of you");
-  Settle({&ada_, tablet.get(), &ben_}, 3);
+  Exchange({&ada_, tablet.get(), &ben_}, 3);
   Choose(ben_, Jpeg(3));
   tablet->Receive();
   EXPECT_EQ(PictureOf(ben_, *tablet), Jpeg(3));
