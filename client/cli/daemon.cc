@@ -29,6 +29,7 @@
 #include "client/daemon/local_socket.h"
 #include "client/daemon/proto/local.grpc.pb.h"
 #include "client/daemon/remote_console.h"
+#include "crypto/base/secret_arena.h"
 #include "crypto/base/secure_memory.h"
 #include "grpcpp/resource_quota.h"
 #include "grpcpp/server.h"
@@ -267,6 +268,12 @@ class Daemon final : public local::v1::LocalClient::Service {
   End end_ = End::kNot;
   Result failure_;
 
+  // Whether keys stay out of the swap space, with all memory or by themselves.
+  bool KeysLocked() const {
+    const crypto::SecretMemoryState state = crypto::SecretMemory();
+    return memory_locked_ || state.locked_bytes == state.bytes;
+  }
+
   bool memory_locked_ = false;
   int listener_ = -1;
   int stop_accepting_ = -1;
@@ -391,6 +398,11 @@ ExitCode Daemon::Live(std::vector<std::string>* begin_anew) {
   stop_accepting_ = eventfd(0, EFD_CLOEXEC);
   acceptor_ = std::thread([this] { Accept(); });
   if (account_ != nullptr) StartKeeper();
+  if (!KeysLocked()) {
+    std::fprintf(console_.err(),
+                 "... keys may be written to the swap space: the system lets "
+                 "this program lock too little memory (RLIMIT_MEMLOCK)\n");
+  }
   std::fprintf(console_.err(), account_ != nullptr
                                    ? "... the daemon is ready; Ctrl-C ends it\n"
                                    : "... the daemon is locked\n");
@@ -527,6 +539,7 @@ grpc::Status Daemon::Status(grpc::ServerContext* context,
                   status = grpc::Status::OK;
                   reply->set_process_id(getpid());
                   reply->set_memory_locked(memory_locked_);
+                  reply->set_keys_locked(KeysLocked());
                   reply->set_locked(account_ == nullptr);
                   if (account_ == nullptr) return;
                   NoConsole console;

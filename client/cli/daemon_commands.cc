@@ -56,6 +56,7 @@ ExitCode ShowStatus(LocalClient::Stub& stub, const Arguments& arguments) {
     JsonWriter json;
     json.BeginObject().Key("locked").Bool(status.locked());
     json.Key("memory_locked").Bool(status.memory_locked());
+    json.Key("keys_locked").Bool(status.keys_locked());
     json.Key("process_id").Int(status.process_id());
     json.Key("account_id").String(status.account_id());
     json.Key("up_to_date").Bool(status.up_to_date()).EndObject();
@@ -67,9 +68,11 @@ ExitCode ShowStatus(LocalClient::Stub& stub, const Arguments& arguments) {
               status.locked()       ? "locked"
               : status.up_to_date() ? "open and up to date"
                                     : "open; the network does not answer yet");
-  std::printf("Memory: %s\n", status.memory_locked()
-                                  ? "never written to the swap space"
-                                  : "may be written to the swap space");
+  std::printf("Memory: %s\n",
+              status.memory_locked() ? "never written to the swap space"
+              : status.keys_locked()
+                  ? "may be written to the swap space, keys are not"
+                  : "may be written to the swap space, keys too");
   return ExitCode::kOk;
 }
 

@@ -12,6 +12,7 @@
 #include "crypto/aead/committing_aead.h"
 #include "crypto/base/bytes.h"
 #include "crypto/base/fixed_bytes.h"
+#include "crypto/base/secure_memory.h"
 #include "crypto/base/status_macros.h"
 #include "crypto/kdf/hkdf.h"
 #include "crypto/pwhash/argon2id.h"

@@ -1,7 +1,9 @@
 #include "crypto/base/secret_bytes.h"
 
-#include <cstddef>
-#include <new>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstdint>
 #include <ostream>
 #include <string>
 #include <type_traits>
@@ -82,20 +84,41 @@ TEST(SecretBytesTest, AssigningToItselfKeepsTheSecret) {
   EXPECT_EQ(secret.Expose(), "abcdefgh");
 }
 
-// Reads memory in which an object no longer lives, out of sight of the
-// compiler, which would otherwise assume that nobody may.
-[[gnu::noinline]] std::string Snapshot(const volatile char* memory) {
-  std::string bytes;
-  for (size_t i = 0; i < sizeof(Secret); ++i) bytes.push_back(memory[i]);
+// What the memory holds, also where no object lives.
+std::string Peek(const char* place) {
+  std::string bytes(Secret::kSize, '?');
+  const int memory = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+  const ssize_t count =
+      pread(memory, bytes.data(), bytes.size(),
+            static_cast<off_t>(reinterpret_cast<uintptr_t>(place)));
+  close(memory);
+  EXPECT_EQ(count, static_cast<ssize_t>(bytes.size()));
   return bytes;
 }
 
 TEST(SecretBytesTest, DestructionWipesTheMemory) {
-  alignas(Secret) char memory[sizeof(Secret)] = {};
-  Secret* const secret = new (memory) Secret(Abcdefgh());
-  ASSERT_EQ(Snapshot(memory), "abcdefgh");
-  secret->~Secret();
-  EXPECT_EQ(Snapshot(memory), kZeros);
+  const char* place = nullptr;
+  {
+    const Secret secret = Abcdefgh();
+    place = secret.Expose().data();
+    ASSERT_EQ(Peek(place), "abcdefgh");
+  }
+  EXPECT_EQ(Peek(place), kZeros);
+}
+
+TEST(SecretBytesTest, AssigningWipesWhatWasThere) {
+  Secret secret = Abcdefgh();
+  const char* const place = secret.Expose().data();
+  secret = Secret();
+  EXPECT_EQ(Peek(place), kZeros);
+  EXPECT_EQ(secret.Expose(), kZeros);
+}
+
+TEST(SecretBytesTest, MovingLeavesNoCopyBehind) {
+  Secret source = Abcdefgh();
+  const char* const place = source.Expose().data();
+  const Secret target = std::move(source);
+  EXPECT_EQ(target.Expose().data(), place);
 }
 
 TEST(SecretBytesTest, CloneIsIndependent) {

@@ -106,9 +106,10 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(
   sqlite3_extended_result_codes(raw, 1);
   sqlite3_busy_timeout(raw, kBusyTimeoutMs);
   if (options.key != nullptr) {
-    std::string pragma = absl::StrCat(
-        "PRAGMA key = \"x'", crypto::HexEncode(options.key->Expose()), "'\"");
+    std::string hex = crypto::HexEncode(options.key->Expose());
+    std::string pragma = absl::StrCat("PRAGMA key = \"x'", hex, "'\"");
     const absl::Status keyed = database->Exec(pragma.c_str());
+    crypto::SecureWipe(hex);
     crypto::SecureWipe(pragma);
     RETURN_IF_ERROR(keyed);
   }

@@ -543,6 +543,57 @@ class DaemonTest(unittest.TestCase):
                 self.assertNotIn(secret, after, name)
             self.assertNotIn(b"482916", after)
 
+    def test_keys_of_an_open_daemon_are_in_memory_of_their_own(self):
+        client, environment = self.pinned("careful", "restore",
+                                          stdin=PHRASE.encode())
+        with network.Daemon(client, environment=environment) as daemon:
+            status = client.good("daemon", "status")
+            self.assertEqual(b"RLIMIT_MEMLOCK" in daemon.heard,
+                             not status["keys_locked"])
+            found = self.mappings_with(daemon.process, SEED)
+            if found is None:
+                self.skipTest("MEMORY NOT EXAMINED: /proc/PID/mem of another "
+                              "process needs root")
+            self.assertTrue(found)
+            # proc(5): "dd" is never dumped, "lo" is locked.
+            self.assertTrue(any("dd" in flags for flags in found), found)
+            if status["keys_locked"]:
+                self.assertTrue(any({"dd", "lo"} <= set(flags)
+                                    for flags in found), found)
+            # A new daemon has its device secret on the disk alone.
+            folder = os.path.join(self.network.folder,
+                                  ".local/state/session/device-secrets")
+            for name in os.listdir(folder):
+                with open(os.path.join(folder, name), "rb") as file:
+                    self.assertEqual(
+                        self.mappings_with(daemon.process, file.read()), [])
+
+    def mappings_with(self, process, secret):
+        """The flags of each mapping with the secret in it, or None if we may
+        not look."""
+        found = []
+        try:
+            with open("/proc/%d/smaps" % process.pid) as maps, \
+                    open("/proc/%d/mem" % process.pid, "rb", 0) as mem:
+                bounds, holds = None, False
+                for line in maps:
+                    begins = re.match(r"([0-9a-f]+)-([0-9a-f]+) (\S+)", line)
+                    if begins:
+                        holds = False
+                        if "r" not in begins[3] or "[v" in line:
+                            continue
+                        bounds = [int(begins[i], 16) for i in (1, 2)]
+                        try:
+                            mem.seek(bounds[0])
+                            holds = secret in mem.read(bounds[1] - bounds[0])
+                        except OSError:  # Pages that are no memory.
+                            continue
+                    elif line.startswith("VmFlags:") and holds:
+                        found.append(line.split()[1:])
+        except PermissionError:
+            return None
+        return found
+
     def test_it_locks_itself_when_nobody_uses_it(self):
         client, environment = self.pinned("idle")
         with network.Daemon(client, "--lock-after", "0.02",
