@@ -106,8 +106,9 @@ class MailService {
                          std::shared_ptr<const crypto::Ed25519PrivateKey> owner,
                          MailRecord record, MailDone<Delivery> done) = 0;
 
-  // The newest record of each key that a read quorum knows. UNAVAILABLE when
-  // fewer answered.
+  // What at least a read quorum knows of each key, the newest record first;
+  // older ones follow where members showed them. UNAVAILABLE when fewer
+  // answered.
   virtual void GetRecords(const std::string& mailbox,
                           swarm::MailboxNamespace mailbox_namespace,
                           MailDone<std::vector<MailRecord>> done) = 0;

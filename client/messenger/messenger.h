@@ -273,7 +273,8 @@ class Messenger final {
   // The account is that of the other side now; this object is of no more use.
   bool became_linked() const { return became_linked_; }
   // FAILED_PRECONDITION: a linked device, or too many of them.
-  // INVALID_ARGUMENT: that is no code.
+  // INVALID_ARGUMENT: that is no code. A second offer to the same code, in
+  // time, is the first.
   absl::Status OfferLink(const crypto::AccountId& code);
   // Six, or none yet.
   absl::StatusOr<std::string> LinkDigits();

@@ -331,6 +331,10 @@ absl::Status Messenger::OfferLink(const AccountId& code) {
   }
   const std::string nonce = env_.random.String(kLinkNonceBytes);
   return env_.store.Transaction([&]() -> absl::Status {
+    ASSIGN_OR_RETURN(const std::string offered, LinkValue(kLinkPeerSetting));
+    ASSIGN_OR_RETURN(const bool open, LinkIsOpen());
+    // The device answers its first offer only: another one would never match.
+    if (open && offered == code.bytes()) return absl::OkStatus();
     ASSIGN_OR_RETURN(const Contact contact, ContactFor(code, Standing::kLink));
     if (contact.standing != Standing::kLink) {
       return absl::InvalidArgumentError(

@@ -114,6 +114,19 @@ TEST_F(DevicesTest, BothSidesShowTheSameDigits) {
   EXPECT_NE(DigitsOf(ada_), DigitsOf(*tablet)) << "each link has its own";
 }
 
+// Somebody who does not know whether it has worked, after a crash say.
+TEST_F(DevicesTest, ASecondOfferToTheSameCodeIsTheFirst) {
+  const auto tablet = NewDevice();
+  ASSERT_THAT(tablet->Publish(), IsOk());
+  ASSERT_THAT(ada_.messenger().OfferLink(tablet->id()), IsOk());
+  ASSERT_THAT(ada_.Flush(), IsOk());
+  ada_.Restart();
+  ASSERT_THAT(ada_.messenger().OfferLink(tablet->id()), IsOk());
+  Settle({&ada_, tablet.get()});
+  EXPECT_THAT(DigitsOf(*tablet), SizeIs(6));
+  EXPECT_EQ(DigitsOf(ada_), DigitsOf(*tablet));
+}
+
 TEST_F(DevicesTest, OtherDigitsLinkNothingAndThereIsNoSecondGuess) {
   const auto tablet = NewDevice();
   Offer(ada_, *tablet);
@@ -187,6 +200,39 @@ TEST_F(DevicesTest, AContactIsNoCodeAndFiveDevicesAreEnough) {
     EXPECT_THAT(Texts(*device, ben_),
                 UnorderedElementsAre("from the first of five", "to all five"));
   }
+}
+
+// What was on its way to the device is not brought back.
+TEST_F(DevicesTest, ADeviceUnlinkedWhileItsKeysAreFetchedGetsNothing) {
+  const auto tablet = NewDevice();
+  Offer(ada_, *tablet);
+  const std::string inbox(tablet->id().bytes());
+  ASSERT_THAT(ada_.messenger().ConfirmLink(DigitsOf(*tablet)), IsOk());
+  ASSERT_THAT(ada_.Publish(), IsOk());
+  ASSERT_THAT(ada_.Flush(), IsOk());
+  ASSERT_THAT(tablet->ReceiveReported().status(), IsOk());
+  tablet->Restart();
+  ASSERT_THAT(tablet->Publish(), IsOk());
+  // Too long for an inbox: it is cut once there is a session.
+  ASSERT_THAT(
+      ada_.messenger().Queue(ben_.id(), std::string(3'000, 'x')).status(),
+      IsOk());
+  const size_t before =
+      network_.messages[{inbox, swarm::MailboxNamespace::kInbox}].size();
+  bool unlinked = false;
+  ada_.mail().faults().records = [&](const InMemoryMail::Box& box,
+                                     std::vector<MailRecord>&) {
+    if (unlinked || box.first != inbox) return;
+    unlinked = true;
+    EXPECT_THAT(ada_.messenger().UnlinkDevice(ada_.messenger().Devices()[1].id),
+                IsOk());
+  };
+  ASSERT_THAT(ada_.Flush(), IsOk());
+  ASSERT_TRUE(unlinked);
+  EXPECT_THAT(*ada_.store().Outbox(), IsEmpty());
+  EXPECT_EQ(
+      (network_.messages[{inbox, swarm::MailboxNamespace::kInbox}].size()),
+      before);
 }
 
 // ------------------------------------------------------------ conversations --

@@ -3,6 +3,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "crypto/base/secure_memory.h"
 #include "crypto/base/status_macros.h"
@@ -26,6 +27,12 @@ std::vector<SessionSummary> Summaries(const std::vector<Session>& sessions) {
                          session.awaiting_reply()});
   }
   return summaries;
+}
+
+std::string PrekeyMarkSetting(const crypto::AccountId& peer,
+                              absl::string_view device) {
+  return absl::StrCat("contact/prekey/", peer.ToHex(), "/",
+                      absl::BytesToHexString(device));
 }
 
 bool IsOurFailure(const absl::Status& status) {

@@ -88,6 +88,11 @@ std::string IdentityCheckSetting(const crypto::AccountId& peer);
 // What session_choice.h decides by.
 std::vector<SessionSummary> Summaries(const std::vector<Session>& sessions);
 
+// The mark of the newest prekey record of a device of the account with which a
+// session was started (client/SPEC.md, section 2.2). `device`: its 16 bytes.
+std::string PrekeyMarkSetting(const crypto::AccountId& peer,
+                              absl::string_view device);
+
 // Failures of our own device: they say nothing about the message, which must
 // be read again later. Everything else is the message's fault.
 bool IsOurFailure(const absl::Status& status);

@@ -12,6 +12,7 @@
 #include "client/messenger/messenger.h"
 #include "client/messenger/messenger_parts.h"
 #include "client/messenger/refusal_words.h"
+#include "client/session/prekey_choice.h"
 #include "client/session/prekey_record.h"
 #include "client/session/session_choice.h"
 #include "crypto/base/secure_memory.h"
@@ -256,6 +257,11 @@ absl::Status Messenger::ChangeDevices(const AccountId& peer,
     const absl::StatusOr<DeviceId> device = DeviceId::FromBytes(item.device);
     if (device.ok() && after.FindDevice(*device) != nullptr) continue;
     RETURN_IF_ERROR(env_.store.DeleteOutboxItem(item.row));
+  }
+  for (const DeviceEntry& device : before.devices()) {
+    if (after.FindDevice(device.id) != nullptr) continue;
+    RETURN_IF_ERROR(
+        env_.store.DeleteSetting(PrekeyMarkSetting(peer, device.id.bytes())));
   }
   return absl::OkStatus();
 }
@@ -537,6 +543,9 @@ absl::StatusOr<OutboxItem> Messenger::CutForInbox(FlushRun& run, size_t chain,
 absl::StatusOr<std::vector<OutboxItem>> Messenger::ReplaceInOutbox(
     const OutboxItem& item, std::vector<OutboxItem> replacements) {
   RETURN_IF_ERROR(env_.store.Transaction([&]() -> absl::Status {
+    ASSIGN_OR_RETURN(const bool there, env_.store.HasOutboxItem(item.row));
+    // While its keys were fetched the device may have left its account.
+    if (!there) return absl::CancelledError("not for this device any more");
     ASSIGN_OR_RETURN(const std::vector<OutboxItem> outbox, env_.store.Outbox());
     // Rows order the outbox: what waits behind moves behind the new rows.
     for (const OutboxItem& known : outbox) {
@@ -685,23 +694,27 @@ absl::StatusOr<Session> Messenger::StartSession(
     const IdentityRecord& identity, absl::string_view device,
     const std::vector<MailRecord>& prekeys, bool again) {
   const absl::Time now = env_.clock.Now();
-  std::optional<PrekeyRecord> newest;
-  for (const MailRecord& record : prekeys) {
-    absl::StatusOr<PrekeyRecord> verified =
-        PrekeyRecord::Verify(record.body, identity, now);
-    if (!verified.ok() || verified->device_id().bytes() != device) continue;
-    if (!newest || verified->epoch_start() > newest->epoch_start()) {
-      newest = *verified;
-    }
+  ASSIGN_OR_RETURN(const DeviceId device_id, DeviceId::FromBytes(device));
+  const std::string setting = PrekeyMarkSetting(identity.account_id(), device);
+  ASSIGN_OR_RETURN(const std::optional<std::string> known,
+                   env_.store.Setting(setting));
+  std::optional<PrekeyMark> mark;
+  if (known) {
+    const absl::StatusOr<PrekeyMark> parsed = ParsePrekeyMark(*known);
+    if (!parsed.ok()) return absl::DataLossError("a contact is damaged");
+    mark = *parsed;
   }
-  if (!newest) {
-    return absl::NotFoundError(
-        "the recipient has no valid prekey in their swarm; it comes when they "
-        "are online next");
+  ASSIGN_OR_RETURN(
+      const PrekeyRecord newest,
+      ChoosePrekey(Bodies(prekeys), identity, device_id, mark, now));
+  // Before anything is sealed with it: a crash must not forget it.
+  if (mark != newest.mark()) {
+    RETURN_IF_ERROR(
+        env_.store.SetSetting(setting, SerializePrekeyMark(newest.mark())));
   }
   InitiateOptions options;
   if (again) options.generation = now;
-  return Initiate(Self(), identity, *newest, options, now, env_.random);
+  return Initiate(Self(), identity, newest, options, now, env_.random);
 }
 
 // ----------------------------------------------------------- seal and store --
@@ -791,6 +804,10 @@ absl::Status Messenger::RecordItemResult(
   ClientStore& store = env_.store;
   ASSIGN_OR_RETURN(const bool there, store.HasOutboxItem(item.row));
   if (!there) return absl::OkStatus();  // Taken back meanwhile.
+  // To an own device that the account does not list any more.
+  if (absl::IsCancelled(result.status()) && item.peer == id_) {
+    return store.WithdrawOutboxItem(item, env_.clock.Now() + kMessageLifetime);
+  }
   const bool given_up = GivenUp(item, result.status());
   const bool counts = item.message_row != 0 && !item.extra;
   if (!result.ok() && item.fleeting) return store.DeleteOutboxItem(item.row);

@@ -292,6 +292,38 @@ TEST_F(MessengerTest, RecordsOfAnotherAccountAreNotUsed) {
   EXPECT_EQ(ada_.mail().stores(), 0);
 }
 
+// What the swarm once showed to this device it cannot take back.
+TEST_F(MessengerTest, ASwarmThatRollsPrekeysBackOnlyDelays) {
+  ASSERT_THAT(ben_.Publish(), IsOk());
+  const InMemoryMail::Box box = {std::string(ben_.id().bytes()),
+                                 MailboxNamespace::kPrekeyRecords};
+  const MailRecord old = network_.records[box].begin()->second;
+  clock_.Advance(absl::Hours(27));
+  ASSERT_THAT(ben_.Publish(), IsOk());
+  const MailRecord newer = network_.records[box].begin()->second;
+  ASSERT_LT(old.sequence, newer.sequence);
+  EXPECT_EQ(ada_.Say(ben_, "with the newer one"), MessageState::kSent);
+  // Nobody answers, so after 36 hours another session is due; the device may
+  // have been started again meanwhile.
+  clock_.Advance(absl::Hours(37));
+  ada_.Restart();
+  std::vector<MailRecord> shown = {old};
+  ada_.mail().faults().records = [&](const InMemoryMail::Box& asked,
+                                     std::vector<MailRecord>& records) {
+    if (asked == box) records = shown;
+  };
+  EXPECT_EQ(ada_.Say(ben_, "not with the old one"),
+            MessageState::kWaitingForKey);
+  EXPECT_THAT(ada_.store().Messages(ben_.id(), 1)->front().detail,
+              HasSubstr("older keys"));
+  EXPECT_EQ(ada_.mail().stores(), 1);
+  shown = {old, newer};
+  EXPECT_EQ(ada_.Flush()->waiting, 0);
+  ada_.mail().faults().records = nullptr;
+  EXPECT_THAT(ben_.Receive(), UnorderedElementsAre("with the newer one",
+                                                   "not with the old one"));
+}
+
 TEST_F(MessengerTest, ALostConfirmationDoublesNothing) {
   ASSERT_THAT(ada_.Publish(), IsOk());
   ASSERT_THAT(ben_.Publish(), IsOk());

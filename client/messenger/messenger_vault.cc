@@ -85,6 +85,8 @@ std::string DigestOf(const VaultContents& contents) {
 std::vector<VaultRecord> Records(const std::vector<MailRecord>& records) {
   std::vector<VaultRecord> result;
   for (const MailRecord& record : records) {
+    // The newest of a key is first.
+    if (!result.empty() && result.back().key == record.key) continue;
     result.push_back({record.key, record.sequence, record.body});
   }
   return result;

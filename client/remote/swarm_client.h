@@ -111,8 +111,8 @@ class SwarmClient final {
   void Wait(MailboxReader reader, Cursors cursors, absl::Duration timeout,
             Done<RetrieveOutcome> done);
 
-  // The newest version of each record, verified. Codes:
-  // SwarmRecordReading::Done.
+  // The versions of each record that members showed, verified, the newest
+  // first. Codes: SwarmRecordReading::Done.
   void GetRecords(const crypto::AccountId& account, swarm::MailboxNamespace ns,
                   Done<std::vector<swarm::Record>> done);
 

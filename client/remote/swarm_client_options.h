@@ -48,6 +48,9 @@ struct SwarmClientOptions {
   // How long to wait for the rest once enough members have answered.
   absl::Duration read_grace = absl::Seconds(2);
   absl::Duration read_deadline = absl::Seconds(30);
+  // The same for records, with which a conversation begins: for the third
+  // member, where a quorum is two.
+  absl::Duration record_grace = absl::Seconds(5);
   // Reply cells paid for the first page; all further pages take 16.
   int first_page_cells = 2;
   // Pages of one member, and bytes of all, in one Retrieve().

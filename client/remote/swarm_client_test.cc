@@ -11,12 +11,15 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "client/remote/swarm_client_options.h"
 #include "client/remote/testing/fake_onion_requester.h"
 #include "client/remote/testing/swarm_client_fixture.h"
 #include "crypto/base/testing/status_matchers.h"
 #include "crypto/identity/account_keys.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "routing/onion/node_id.h"
 #include "swarm/auth/limits.h"
 #include "swarm/auth/receipt.h"
 #include "swarm/proto/storage.pb.h"
@@ -480,7 +483,95 @@ TEST_F(SwarmRecordTest, AMemberThatMissedAnUpdateDoesNotWin) {
   swarm_.Crash(AccountMembers()[0]);
   EXPECT_THAT(Put(2, "new"), IsOk());
   swarm_.Restart(AccountMembers()[0]);
-  for (int i = 0; i < 8; ++i) EXPECT_THAT(Bodies(), ElementsAre("new"));
+  // What it shows comes after: the new one may be of no use yet.
+  EXPECT_THAT(Bodies(), ElementsAre("new", "old"));
+  for (int i = 0; i < 8; ++i) EXPECT_EQ(Bodies().front(), "new");
+}
+
+// A read quorum of three members is two: one who is behind, one who withholds.
+TEST_F(SwarmRecordTest, OneHonestMemberOfThreeIsHeardWhoeverIsFirst) {
+  EXPECT_THAT(Put(1, "old"), IsOk());
+  swarm_.executor().RunFor(absl::Seconds(5));
+  const swarm::Record old = Get()->front();
+  EXPECT_THAT(Put(2, "new"), IsOk());
+  swarm_.executor().RunFor(absl::Seconds(5));
+  const std::vector<int> members = AccountMembers();
+  ASSERT_EQ(members.size(), 3u);
+  for (int honest = 0; honest < 3; ++honest) {
+    lies_.clear();
+    Lie(members[(honest + 1) % 3], [&](swarm::v1::ClientResponse& response) {
+      response.mutable_get_records()->clear_records();
+      swarm::RecordToProto(old, *response.mutable_get_records()->add_records());
+    });
+    Lie(members[(honest + 2) % 3], [](swarm::v1::ClientResponse& response) {
+      response.mutable_get_records()->clear_records();
+    });
+    for (int i = 0; i < 4; ++i) {
+      EXPECT_THAT(Bodies(), ElementsAre("new", "old"));
+    }
+  }
+}
+
+TEST_F(SwarmRecordTest, AThirdMemberIsWaitedForALittle) {
+  EXPECT_THAT(Put(1, "there"), IsOk());
+  swarm_.executor().RunFor(absl::Seconds(5));
+  swarm_.Crash(AccountMembers()[0]);
+  const absl::Time start = swarm_.clock().Now();
+  EXPECT_THAT(Bodies(), ElementsAre("there"));
+  EXPECT_LE(swarm_.clock().Now() - start,
+            SwarmClientOptions().record_grace + absl::Seconds(2));
+  // One that is only slow is waited for.
+  swarm_.Restart(AccountMembers()[0]);
+  const routing::NodeId slow = swarm_.paper().node(AccountMembers()[0]).id();
+  absl::Duration delay = absl::Seconds(3);
+  requester_.set_delay([&](const routing::NodeId& node) {
+    return node == slow ? delay : absl::ZeroDuration();
+  });
+  Lie(AccountMembers()[1], [](swarm::v1::ClientResponse& response) {
+    response.mutable_get_records()->clear_records();
+  });
+  Lie(AccountMembers()[2], [](swarm::v1::ClientResponse& response) {
+    response.mutable_get_records()->clear_records();
+  });
+  EXPECT_THAT(Bodies(), ElementsAre("there"));
+  delay = absl::Seconds(8);
+  EXPECT_THAT(Bodies(), IsEmpty());
+}
+
+TEST_F(SwarmRecordTest, AMemberWhomTheDirectoryCallsDownIsAskedForALittle) {
+  EXPECT_THAT(Put(1, "there"), IsOk());
+  swarm_.executor().RunFor(absl::Seconds(5));
+  const std::vector<int> members = AccountMembers();
+  swarm_.Reissue([&](routing::TestNetwork::Draft& draft) {
+    draft.nodes[members[0]].running = false;
+  });
+  FetchDirectory();
+  for (const int i : {1, 2}) {
+    Lie(members[i], [](swarm::v1::ClientResponse& response) {
+      response.mutable_get_records()->clear_records();
+    });
+  }
+  EXPECT_THAT(Bodies(), ElementsAre("there"));
+}
+
+// It is signed by the owner, and so could fill the memory of whoever asks.
+TEST_F(SwarmRecordTest, AMemberThatShowsManyVersionsIsHeardOutOnlySoFar) {
+  std::vector<swarm::Record> versions;
+  for (uint64_t seq = 1; seq <= 3 * swarm::kMaxRecordsPerNamespace; ++seq) {
+    swarm::Record record;
+    record.seq = seq;
+    record.body = "body";
+    swarm::SignRecord(account_.signing_key(), Inbox(),
+                      MailboxNamespace::kPrekeyRecords, record);
+    versions.push_back(std::move(record));
+  }
+  Lie(AccountMembers()[0], [&](swarm::v1::ClientResponse& response) {
+    for (const swarm::Record& record : versions) {
+      swarm::RecordToProto(record,
+                           *response.mutable_get_records()->add_records());
+    }
+  });
+  EXPECT_EQ(Bodies().size(), swarm::kMaxRecordsPerNamespace);
 }
 
 TEST_F(SwarmRecordTest, AForgedRecordIsIgnored) {

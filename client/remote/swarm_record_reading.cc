@@ -26,6 +26,7 @@ SwarmRecordReading::SwarmRecordReading(SwarmContext& context,
 
 SwarmRecordReading::~SwarmRecordReading() {
   context_.executor.Cancel(pause_);
+  context_.executor.Cancel(grace_);
   context_.executor.Cancel(deadline_);
 }
 
@@ -46,7 +47,8 @@ void SwarmRecordReading::Begin() {
   for (const routing::NodeId& member : members_.all) {
     if (placement_->consensus().Find(member)->running) asked.push_back(member);
   }
-  if (!placement_->HasReadQuorum(members_, {asked.begin(), asked.end()})) {
+  if (!placement_->HasReadQuorum(members_, {asked.begin(), asked.end()}) ||
+      asked.size() < kRecordMembers) {
     asked = members_.all;
   }
   std::erase_if(asked, [&](const routing::NodeId& member) {
@@ -76,19 +78,18 @@ void SwarmRecordReading::Ask(const routing::NodeId& member) {
 }
 
 void SwarmRecordReading::Take(const MemberAnswer& answer) {
+  // A member that shows more than there can be shows old versions.
+  size_t room = swarm::kMaxRecordsPerNamespace;
   for (const swarm::v1::StoredRecord& proto :
        answer.response->get_records().records()) {
+    if (room-- == 0) return;
     absl::StatusOr<swarm::Record> record = swarm::RecordFromProto(proto);
     if (!record.ok() || record->body.size() > swarm::kMaxRecordBodyBytes ||
         !swarm::VerifyRecord(mailbox_, ns_, *record).ok()) {
       continue;
     }
     const swarm::ObjectId id = swarm::RecordId(mailbox_, ns_, *record);
-    const auto [it, fresh] = found_.try_emplace(record->key);
-    if (fresh || swarm::Supersedes(record->seq, id, it->second.record.seq,
-                                   it->second.id)) {
-      it->second = {.id = id, .record = *std::move(record)};
-    }
+    found_[record->key].try_emplace({record->seq, id}, *std::move(record));
   }
 }
 
@@ -131,10 +132,32 @@ void SwarmRecordReading::OnAnswer(const routing::NodeId& member,
   FinishIfDone();
 }
 
+bool SwarmRecordReading::HasQuorum() const {
+  return placement_->HasReadQuorum(members_, answered_);
+}
+
+// Without the others: whoever is missing can only make the news come later.
+bool SwarmRecordReading::HasHeardEnough() const {
+  const size_t heard = static_cast<size_t>(std::count_if(
+      members_.all.begin(), members_.all.end(),
+      [&](const routing::NodeId& id) { return answered_.contains(id); }));
+  return HasQuorum() &&
+         (heard >= std::min(kRecordMembers, members_.all.size()) ||
+          asked_.empty() || grace_is_over_);
+}
+
 void SwarmRecordReading::FinishIfDone() {
   if (finished_ || pause_ != 0) return;
-  if (placement_->HasReadQuorum(members_, answered_)) {
-    return Finish(/*enough=*/true);
+  if (HasHeardEnough()) return Finish(/*enough=*/true);
+  if (HasQuorum()) {
+    if (grace_ == 0) {
+      grace_ =
+          context_.executor.RunAfter(context_.options.record_grace, [this] {
+            grace_is_over_ = true;
+            FinishIfDone();
+          });
+    }
+    return;
   }
   std::set<routing::NodeId> possible = answered_;
   for (const auto& [member, asked] : asked_) possible.insert(member);
@@ -155,6 +178,7 @@ void SwarmRecordReading::Finish(bool enough) {
   if (finished_) return;
   finished_ = true;
   context_.executor.Cancel(pause_);
+  context_.executor.Cancel(grace_);
   context_.executor.Cancel(deadline_);
   // `done` may destroy this.
   Done done = std::move(done_);
@@ -163,7 +187,11 @@ void SwarmRecordReading::Finish(bool enough) {
         "too few members of the swarm could be reached"));
   }
   std::vector<swarm::Record> records;
-  for (auto& [key, found] : found_) records.push_back(std::move(found.record));
+  for (auto& [key, versions] : found_) {
+    for (auto& [version, record] : versions) {
+      records.push_back(std::move(record));
+    }
+  }
   done(std::move(records));
 }
 

@@ -111,10 +111,15 @@ absl::Status CheckPrekeySuccession(const PrekeyRecord& newest,
   if (candidate.device_id() != newest.device_id()) {
     return absl::InvalidArgumentError("prekey record of another device");
   }
-  if (candidate.seq() < newest.seq()) {
+  return CheckPrekeySuccession(newest.mark(), candidate.mark());
+}
+
+absl::Status CheckPrekeySuccession(const PrekeyMark& newest,
+                                   const PrekeyMark& candidate) {
+  if (candidate.seq < newest.seq) {
     return absl::FailedPreconditionError("prekey record was rolled back");
   }
-  if (candidate.seq() == newest.seq() && candidate.hash() != newest.hash()) {
+  if (candidate.seq == newest.seq && candidate.hash != newest.hash) {
     return absl::UnauthenticatedError("prekey record contradicts another");
   }
   return absl::OkStatus();

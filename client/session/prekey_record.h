@@ -32,6 +32,14 @@ inline constexpr size_t kPrekeyRecordBytes = 1417;
 inline constexpr absl::Duration kPrekeyLifetime = absl::Hours(24 * 30);
 inline constexpr absl::Duration kPrekeyClockSkew = absl::Hours(1);
 
+// What is remembered of the newest record of a device that was taken.
+struct PrekeyMark {
+  uint64_t seq = 0;
+  crypto::Digest256 hash;
+
+  friend bool operator==(const PrekeyMark&, const PrekeyMark&) = default;
+};
+
 class PrekeyRecord final {
  public:
   // Signs a record. `epoch_start` is cut to milliseconds. INVALID_ARGUMENT
@@ -64,6 +72,7 @@ class PrekeyRecord final {
 
   // Names the epoch in handshakes and in the replay set.
   const crypto::Digest256& hash() const { return hash_; }
+  PrekeyMark mark() const { return {seq_, hash_}; }
 
   // Body and signature, `kPrekeyRecordBytes` long.
   const std::string& bytes() const { return bytes_; }
@@ -89,6 +98,9 @@ class PrekeyRecord final {
 //   INVALID_ARGUMENT     another device
 absl::Status CheckPrekeySuccession(const PrekeyRecord& newest,
                                    const PrekeyRecord& candidate);
+// The same of records that are of the same device.
+absl::Status CheckPrekeySuccession(const PrekeyMark& newest,
+                                   const PrekeyMark& candidate);
 
 }  // namespace messenger::client
 

@@ -13,7 +13,7 @@ for config in asan ubsan tsan; do
   ./test --config="$config" || failed=$((failed + 1))
 done
 
-echo "== a client's disk fails at every operation, alone and step by step"
+echo "== a client's disk fails at every operation, alone and step by step; also with two devices"
 if bazel build --config=opt //client/messenger/testing:crash_points; then
   bin=$(bazel info --config=opt bazel-bin 2>/dev/null)
   "$bin/client/messenger/testing/crash_points" || failed=$((failed + 1))
@@ -41,6 +41,19 @@ if bazel build --config=opt //tools/simnet/swarm:swarm_sim; then
   "$bin/tools/simnet/swarm/swarm_sim" --seeds="$((first + 50000))..$((first + 99999))" \
     --for=1h --commit="$commit" || failed=$((failed + 1))
   wait $! || failed=$((failed + 1))
+else
+  failed=$((failed + 1))
+fi
+
+echo "== people with several devices, and swarms that withhold their records"
+if bazel build --config=opt //tools/simnet/scenarios:devices_test \
+  //tools/simnet/scenarios:withheld_records_test; then
+  bin=$(bazel info --config=opt bazel-bin 2>/dev/null)
+  first=$(($(date +%s) / 86400 * 1000))
+  SIMNET_FIRST_SEED="$first" SIMNET_SEEDS=200 \
+    "$bin/tools/simnet/scenarios/devices_test" || failed=$((failed + 1))
+  SIMNET_FIRST_SEED="$first" SIMNET_SEEDS=100 \
+    "$bin/tools/simnet/scenarios/withheld_records_test" || failed=$((failed + 1))
 else
   failed=$((failed + 1))
 fi

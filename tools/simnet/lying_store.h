@@ -3,13 +3,16 @@
 //
 // What a dishonest operator can do with messages without being caught by a
 // signature: take a message, let the node sign for it, and throw it away; hide
-// what it has; hand out something else. Thread-compatible.
+// what it has; hand out something else. And with records: withhold them, or
+// show what was true once. Thread-compatible.
 
 #ifndef TOOLS_SIMNET_LYING_STORE_H_
 #define TOOLS_SIMNET_LYING_STORE_H_
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -26,13 +29,42 @@ enum class Lie {
   kDropAfterReceipt,  // signs for everything and keeps nothing new
   kHide,              // keeps everything and shows nothing
   kCorrupt,           // shows every message with a byte changed
-  kOldRecords,        // shows no records, as if nobody had an account
+  // Of records alone; all else is as it should be.
+  kNoRecords,         // shows none, as if nobody had an account
+  kPreviousRecords,   // shows what stood before the newest change of each
+  kPreviousIdentity,  // the same of identity records: old list, new prekeys
+  kPreviousPrekeys,   // the same of prekey records: new list, old prekeys
+  kEveryVersion,      // shows the newest of each after all older ones
+};
+
+// A message that such a member has signed for may not be there.
+inline bool LiesAboutMessages(Lie lie) {
+  return lie == Lie::kDropAfterReceipt || lie == Lie::kHide ||
+         lie == Lie::kCorrupt;
+}
+
+// Every version of every record that a node has ever taken, as an operator can
+// keep them. By number within a key.
+class RecordVersions final {
+ public:
+  void Add(const swarm::PutRecord& put);
+  // What the lie makes of `newest`.
+  std::vector<swarm::Record> Shown(Lie lie,
+                                   const swarm::MailboxAddress& mailbox,
+                                   swarm::MailboxNamespace ns,
+                                   std::vector<swarm::Record> newest) const;
+
+ private:
+  using Box = std::pair<swarm::MailboxAddress, swarm::MailboxNamespace>;
+  std::map<Box, std::map<swarm::RecordKey, std::map<uint64_t, swarm::Record>>>
+      versions_;
 };
 
 class LyingStore final : public swarm::MessageStore {
  public:
-  // `truth` must outlive the store.
-  explicit LyingStore(swarm::MessageStore& truth) : truth_(truth) {}
+  // Both must outlive the store.
+  LyingStore(swarm::MessageStore& truth, RecordVersions& versions)
+      : truth_(truth), versions_(versions) {}
 
   void set_lie(Lie lie) { lie_ = lie; }
   Lie lie() const { return lie_; }
@@ -98,6 +130,7 @@ class LyingStore final : public swarm::MessageStore {
   }
 
   swarm::MessageStore& truth_;
+  RecordVersions& versions_;
   bool dead_ = false;
   Lie lie_ = Lie::kNone;
 };

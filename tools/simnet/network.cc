@@ -9,7 +9,11 @@
 #include <map>
 #include <utility>
 
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "client/messenger/messenger.h"
+#include "client/session/device_keys.h"
 #include "crypto/random/testing/seeded_random.h"
 #include "routing/directory/authority/authority_core.h"
 #include "routing/directory/authority/testing/in_memory_authority_store.h"
@@ -123,15 +127,91 @@ class Network::Impl final : public Device::Listener {
     std::filesystem::remove_all(world_.folder, ignored);
   }
 
-  Device& AddDevice(const std::string& name) {
+  Device& AddDevice(const std::string& name, const Device::Options& options) {
     std::vector<routing::Endpoint> seeds;
     for (int i = 0; i < std::min(kSeeds, options_.nodes); ++i) {
       seeds.push_back(nodes_[i]->link());
     }
     devices_.push_back(
-        std::make_unique<Device>(world_, *this, name, options_.mode, seeds));
+        std::make_unique<Device>(world_, *this, name, options, seeds));
     devices_.back()->GoOnline();
     return *devices_.back();
+  }
+  Device& AddDevice(const std::string& name) {
+    return AddDevice(name, {.mode = options_.mode});
+  }
+
+  bool Link(Device& first, Device& fresh, absl::Duration limit) {
+    const absl::Time end = clock_.Now() + limit;
+    const auto until = [&](absl::FunctionRef<bool()> done) {
+      return executor_.RunUntil(done, end - clock_.Now());
+    };
+    const auto digits = [](Device& device) -> std::string {
+      if (device.messenger() == nullptr) return "";
+      return device.messenger()->LinkDigits().value_or("");
+    };
+    if (!until([&] { return fresh.published() && first.published(); }) ||
+        !Do(
+             first,
+             [&](client::Messenger& messenger) {
+               return messenger.OfferLink(fresh.account());
+             },
+             end - clock_.Now())
+             .ok()) {
+      return false;
+    }
+    std::string typed;
+    size_t before = 0;
+    const bool shown = until([&] {
+      typed = digits(fresh);
+      if (typed.empty() || digits(first) != typed) return false;
+      before = first.messenger()->Devices().size();
+      return true;
+    });
+    if (!shown) return false;
+    observer_.LinkAccounts(first.account().bytes(), fresh.account().bytes());
+    // Typed once: a second try would find no link that waits.
+    return Do(
+               first,
+               [&](client::Messenger& messenger) {
+                 return messenger.Devices().size() > before
+                            ? absl::OkStatus()
+                            : messenger.ConfirmLink(typed);
+               },
+               end - clock_.Now())
+               .ok() &&
+           until([&] { return fresh.linked() && fresh.published(); });
+  }
+
+  absl::Status Unlink(Device& first, Device& device) {
+    const absl::StatusOr<client::DeviceId> id =
+        client::DeviceId::FromBytes(device.id());
+    if (!id.ok()) return id.status();
+    const absl::Status status = Do(
+        first,
+        [&](client::Messenger& messenger) {
+          const absl::Status unlinked = messenger.UnlinkDevice(*id);
+          // Done, and the power had failed.
+          return absl::IsNotFound(unlinked) ? absl::OkStatus() : unlinked;
+        },
+        kSettleLimit);
+    if (status.ok()) device.OnUnlinked();
+    return status;
+  }
+
+  absl::Status Do(Device& device,
+                  absl::FunctionRef<absl::Status(client::Messenger&)> what,
+                  absl::Duration limit) {
+    absl::Status status = absl::DeadlineExceededError("the device is off");
+    executor_.RunUntil(
+        [&] {
+          if (device.messenger() == nullptr) return false;
+          status = what(*device.messenger());
+          return device.messenger() != nullptr;
+        },
+        limit);
+    device.Tend();
+    return status;
   }
 
   bool Settle() {
@@ -189,6 +269,12 @@ class Network::Impl final : public Device::Listener {
     return paths;
   }
 
+  void BreakLinksOf(const Device& device) {
+    for (const auto& node : nodes_) {
+      links_.BreakLinks(device.host(), node->relay_host());
+    }
+  }
+
   void Crash(int node, Part part) {
     if (part != Part::kStorage) nodes_[node]->CrashRelay();
     if (part != Part::kRelay) nodes_[node]->CrashStorage();
@@ -207,14 +293,24 @@ class Network::Impl final : public Device::Listener {
     links_.Partition(addresses);
   }
 
-  bool Delivered() const {
-    return std::all_of(
-        devices_.begin(), devices_.end(), [&](const auto& device) {
-          return std::all_of(device->written().begin(), device->written().end(),
-                             [&](const WrittenText& text) {
-                               return CopiesOf(*device, text) > 0;
-                             });
-        });
+  int StoredIn(const crypto::AccountId& account) const {
+    const MailboxAddress mailbox = MailboxAddress::ForAccount(account);
+    return static_cast<int>(std::count_if(acknowledged_.begin(),
+                                          acknowledged_.end(),
+                                          [&](const Acknowledged& message) {
+                                            return message.mailbox == mailbox;
+                                          }));
+  }
+
+  std::string Missing() const {
+    for (const auto& device : devices_) {
+      if (device->unlinked()) continue;
+      for (const WrittenText& text : device->written()) {
+        std::string missing = MissingOn(*device, text);
+        if (!missing.empty()) return missing;
+      }
+    }
+    return "";
   }
 
   absl::Status CheckInvariants() {
@@ -247,7 +343,7 @@ class Network::Impl final : public Device::Listener {
       signers.insert(nodes_[i]->id());
       if (!members.Has(nodes_[i]->id())) {
         observer_.Violation(absl::StrCat(holder, " is no member and signed"));
-      } else if (nodes_[i]->lie() == Lie::kNone &&
+      } else if (!LiesAboutMessages(nodes_[i]->lie()) &&
                  !nodes_[i]->Holds(message.mailbox, message.ns, message.id)) {
         observer_.Violation(
             absl::StrCat(holder, " signed for what is not on its disk"));
@@ -277,12 +373,13 @@ class Network::Impl final : public Device::Listener {
 
   void OnCompleteReading(const Device& reader, absl::Time started) override {
     // A member that hides what it signed for is one of a quorum: what it
-    // hides comes from the others, in time.
-    if (liars_ > 0) return;
+    // hides comes from the others, in time. Of several devices one has it, and
+    // the others may have to wait.
+    if (liars_ > 0 || DevicesOf(reader.account()).size() > 1) return;
     for (const auto& writer : devices_) {
       for (const WrittenText& text : writer->written()) {
         if (text.to != reader.account() || text.sent >= started) continue;
-        if (CopiesOf(*writer, text) == 0) {
+        if (CopiesOn(reader, *writer, text) == 0) {
           observer_.Violation(absl::StrCat(
               reader.name(), " read everything and misses a text of ",
               writer->name()));
@@ -297,7 +394,7 @@ class Network::Impl final : public Device::Listener {
   const Observer& observer() const { return observer_; }
   std::vector<std::unique_ptr<Node>>& nodes() { return nodes_; }
   void SetLie(int node, Lie lie) {
-    if (lie != Lie::kNone) ++liars_;
+    if (LiesAboutMessages(lie)) ++liars_;
     nodes_[node]->set_lie(lie);
   }
 
@@ -359,15 +456,44 @@ class Network::Impl final : public Device::Listener {
     Die("no such node");
   }
 
-  // In the inbox of the one it is for.
-  int CopiesOf(const Device& writer, const WrittenText& text) const {
+  // Those that are linked, or were, until they know better.
+  std::vector<const Device*> DevicesOf(const crypto::AccountId& account) const {
+    std::vector<const Device*> devices;
     for (const auto& device : devices_) {
-      if (device->account() != text.to) continue;
-      return static_cast<int>(
-          std::count(device->inbox().begin(), device->inbox().end(),
-                     ReceivedText{writer.account(), text.text}));
+      if (device->account() == account) devices.push_back(device.get());
     }
-    return 0;
+    return devices;
+  }
+
+  static int CopiesOn(const Device& device, const Device& writer,
+                      const WrittenText& text) {
+    return static_cast<int>(
+        std::count(device.inbox().begin(), device.inbox().end(),
+                   ReceivedText{writer.account(), text.text}));
+  }
+
+  // It is to be on all devices that it is for, and at least on one.
+  std::string MissingOn(const Device& writer, const WrittenText& text) const {
+    bool somewhere = false;
+    for (const Device* device : DevicesOf(text.to)) {
+      const bool there = CopiesOn(*device, writer, text) > 0;
+      if (!there && !device->unlinked() &&
+          text.recipients.contains(device->id())) {
+        return absl::StrCat(device->name(), " lacks \"", text.text, "\" of ",
+                            writer.name());
+      }
+      somewhere = somewhere || there;
+    }
+    for (const Device* device : DevicesOf(writer.account())) {
+      if (device->unlinked() || !text.copies.contains(device->id())) continue;
+      if (!device->said().contains(text.text)) {
+        return absl::StrCat(device->name(), " lacks the copy of \"", text.text,
+                            "\" of ", writer.name());
+      }
+    }
+    return somewhere ? ""
+                     : absl::StrCat("\"", text.text, "\" of ", writer.name(),
+                                    " is nowhere");
   }
 
   std::vector<int> Members(const std::shared_ptr<const Consensus>& directory,
@@ -414,7 +540,7 @@ class Network::Impl final : public Device::Listener {
     const swarm::ShardMembers members = placement.MembersOf(message.mailbox);
     const auto holds = [&](const routing::NodeId& id) {
       Node& node = *nodes_[IndexOf(id)];
-      return node.lie() == Lie::kNone &&
+      return !LiesAboutMessages(node.lie()) &&
              node.Holds(message.mailbox, message.ns, message.id);
     };
     const auto may_hide_it = [&](const routing::NodeId& id) {
@@ -487,6 +613,21 @@ Network::~Network() = default;
 Device& Network::AddDevice(const std::string& name) {
   return impl_->AddDevice(name);
 }
+Device& Network::AddDevice(const std::string& name,
+                           const Device::Options& options) {
+  return impl_->AddDevice(name, options);
+}
+bool Network::Link(Device& first, Device& fresh, absl::Duration limit) {
+  return impl_->Link(first, fresh, limit);
+}
+absl::Status Network::Unlink(Device& first, Device& device) {
+  return impl_->Unlink(first, device);
+}
+absl::Status Network::Do(
+    Device& device, absl::FunctionRef<absl::Status(client::Messenger&)> what,
+    absl::Duration limit) {
+  return impl_->Do(device, what, limit);
+}
 bool Network::Settle() { return impl_->Settle(); }
 bool Network::RunUntil(absl::FunctionRef<bool()> done, absl::Duration limit) {
   return impl_->executor().RunUntil(done, limit);
@@ -512,6 +653,12 @@ void Network::Heal() { impl_->links().Heal(); }
 void Network::SetLoss(double probability) {
   impl_->links().SetLoss(probability);
 }
+void Network::SetDuplication(double probability) {
+  impl_->links().SetDuplication(probability);
+}
+void Network::BreakLinksOf(const Device& device) {
+  impl_->BreakLinksOf(device);
+}
 void Network::SetLie(int node, Lie lie) { impl_->SetLie(node, lie); }
 void Network::Wipe(int node) { impl_->nodes()[node]->WipeStorage(); }
 int Network::AddNode() { return impl_->AddNode(); }
@@ -520,7 +667,10 @@ bool Network::IsMember(int node) const { return impl_->IsMember(node); }
 bool Network::Changing() const { return impl_->Changing(); }
 bool Network::HoldsAll(int node) const { return impl_->HoldsAll(node); }
 
-bool Network::Delivered() const { return impl_->Delivered(); }
+int Network::StoredIn(const crypto::AccountId& account) const {
+  return impl_->StoredIn(account);
+}
+std::string Network::Missing() const { return impl_->Missing(); }
 absl::Status Network::CheckInvariants() const {
   return impl_->CheckInvariants();
 }

@@ -26,6 +26,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "client/messenger/messenger.h"
 #include "crypto/hash/hash.h"
 #include "crypto/identity/account_id.h"
 #include "routing/path/path_selector.h"
@@ -67,6 +68,19 @@ class Network final {
 
   // A device with a new account, switched on. Lives as long as the network.
   Device& AddDevice(const std::string& name);
+  Device& AddDevice(const std::string& name, const Device::Options& options);
+  // Another device of the account of `first`, both on, the person in front of
+  // both (client/SPEC.md, section 14.3): `fresh` awaits a link. False: it was
+  // not made in `limit`.
+  bool Link(Device& first, Device& fresh,
+            absl::Duration limit = absl::Minutes(10));
+  // The account of `first` does not list `device` any more, from here on.
+  absl::Status Unlink(Device& first, Device& device);
+  // Does something with the client of a device as soon as that is on, and again
+  // if its power fails meanwhile. DEADLINE_EXCEEDED: it was off for too long.
+  absl::Status Do(Device& device,
+                  absl::FunctionRef<absl::Status(client::Messenger&)> what,
+                  absl::Duration limit = absl::Minutes(5));
 
   // Until every device that is on has published its account. False if that
   // takes more than five minutes.
@@ -94,6 +108,10 @@ class Network final {
   void Partition(const std::set<int>& nodes);
   void Heal();
   void SetLoss(double probability);
+  // Of calls, as loss: they arrive twice.
+  void SetDuplication(double probability);
+  // All its circuits are gone, and it does not know yet.
+  void BreakLinksOf(const Device& device);
   void SetLie(int node, Lie lie);
   // Whatever its storage process had is gone. It starts again, on an empty
   // disk.
@@ -112,8 +130,17 @@ class Network final {
   // and it knows it.
   bool HoldsAll(int node) const;
 
-  // Every text written by any device is in its recipient's inbox.
-  bool Delivered() const;
+  // Every text written by any device is where it is to be: on all devices of
+  // the recipient, and on the own others, that the writer knew of and that are
+  // still linked. What a device has written that was unlinked since is not
+  // waited for.
+  bool Delivered() const { return Missing().empty(); }
+  // The first one that is not, and where; empty if there is none.
+  std::string Missing() const;
+
+  // Messages that any device was told are stored in the inbox of an account, or
+  // of a linked device, whose inbox is that of the account it was before.
+  int StoredIn(const crypto::AccountId& account) const;
 
   // What holds in every reachable state, whatever the scenario. INTERNAL,
   // naming the first that does not:

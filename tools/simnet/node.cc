@@ -74,8 +74,8 @@ struct Node::Storage {
   Storage(Node& owner, World& world,
           std::unique_ptr<swarm::MessageStore> opened)
       : sqlite(std::move(opened)),
-        disk(std::make_unique<LyingStore>(sqlite != nullptr ? *sqlite
-                                                            : *owner.memory_)),
+        disk(std::make_unique<LyingStore>(
+            sqlite != nullptr ? *sqlite : *owner.memory_, owner.versions_)),
         directory(owner.storage_host_.transport(), world.executor, world.clock,
                   routing::DirectoryTrust::For(world.config),
                   owner.Authorities(), world.random),

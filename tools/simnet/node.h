@@ -86,6 +86,7 @@ class Node final {
 
   const routing::NodeId& id() const { return id_; }
   const std::string& nickname() const { return nickname_; }
+  routing::SimulatedNetwork::Host& relay_host() { return relay_host_; }
   const routing::Endpoint& link() const { return relay_host_.endpoint(); }
   const routing::Endpoint& storage() const { return storage_host_.endpoint(); }
 
@@ -113,6 +114,7 @@ class Node final {
   routing::SimulatedNetwork::Host& storage_host_;
 
   Lie lie_ = Lie::kNone;
+  RecordVersions versions_;
   bool leaving_ = false;
   // In memory: the disk. Null with SQLite.
   std::unique_ptr<swarm::MessageStore> memory_;

@@ -119,6 +119,20 @@ void Observer::AddAccount(absl::string_view id, absl::string_view signing_key) {
   AddMailbox(id);
 }
 
+void Observer::LinkAccounts(absl::string_view id, absl::string_view other) {
+  const auto named = [&](absl::string_view account) {
+    return std::find_if(accounts_.begin(), accounts_.end(),
+                        [&](const std::set<std::string>& names) {
+                          return names.contains(std::string(account.substr(1)));
+                        });
+  };
+  const auto one = named(id);
+  const auto two = named(other);
+  if (one == accounts_.end() || two == accounts_.end() || one == two) return;
+  one->merge(*two);
+  accounts_.erase(two);
+}
+
 void Observer::AddMailbox(absl::string_view address) {
   mailboxes_.insert(std::string(address));
 }

@@ -67,6 +67,9 @@ class Observer final {
   // Bytes that only certain eyes may see: an account by any of its names, the
   // address of a mailbox, and what people say.
   void AddAccount(absl::string_view id, absl::string_view signing_key);
+  // Two accounts are one from now on: a device is linked, and the account's
+  // record, which is public, lists it (client/SPEC.md, section 14.7).
+  void LinkAccounts(absl::string_view id, absl::string_view other);
   void AddMailbox(absl::string_view address);
   void AddText(absl::string_view text);
 

@@ -1,7 +1,5 @@
-// A fixed story of some two hundred steps around one device, Ada's, whose disk
-// may fail at any moment of it: first texts both ways, requests accepted and
-// declined, texts in parts, contacts verified, blocked and moved to another
-// device, days that pass, networks that lose, repeat and shuffle.
+// A fixed story around one device whose disk may fail at any moment of it
+// (life_story.h, devices_story.h), and what all such stories have in common.
 //
 // Each text is written with what is to become of it, so that the end can be
 // compared with what people were promised, whatever went wrong on the way.
@@ -11,7 +9,8 @@
 #ifndef CLIENT_MESSENGER_TESTING_CRASH_STORY_H_
 #define CLIENT_MESSENGER_TESTING_CRASH_STORY_H_
 
-#include <memory>
+#include <cstddef>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -22,70 +21,52 @@
 
 namespace messenger::client {
 
-class CrashStory final {
+class CrashStory {
  public:
-  CrashStory();
+  virtual ~CrashStory() = default;
+
+  CrashStory(const CrashStory&) = delete;
+  CrashStory& operator=(const CrashStory&) = delete;
 
   // Whose disk may fail, and what decides how.
-  FaultyDevice& ada() { return ada_; }
-  crypto::SeededRandom& ada_disk_random() { return ada_disk_random_; }
+  virtual FaultyDevice& struck() = 0;
+  crypto::SeededRandom& struck_disk_random() { return struck_disk_random_; }
 
   // Tells the story once, to its end.
-  void Play();
+  virtual void Play() = 0;
   // Whether everything is as it was promised; after Play(), without faults.
-  void Check();
+  virtual void Check() = 0;
+
+  // From now on its disk fails at times.
+  void Disturb() { disturbed_ = true; }
 
   int steps() const { return story_.steps; }
   // Each begins with its kind: "lost", "doubled", "phantom", "unreadable",
   // "damaged", "stuck" or "order".
   const std::vector<std::string>& failures() const { return story_.failures; }
 
- private:
-  enum class Fate { kShown, kDropped, kGivenUp };
-  struct Text {
-    const FaultyDevice* from;
-    const FaultyDevice* to;
-    std::string text;
-    Fate fate;
-  };
+ protected:
+  CrashStory() = default;
 
-  void Queue(FaultyDevice& from, FaultyDevice& to, absl::string_view text,
-             Fate fate = Fate::kShown);
-  void Write(FaultyDevice& from, FaultyDevice& to, absl::string_view text,
-             Fate fate = Fate::kShown);
-  // Texts that change direction, two of them in a row at times.
-  void Talk(FaultyDevice& other, int rounds);
   void Pass(absl::Duration time) { story_.clock.Advance(time); }
 
-  // The chapters.
-  void BecomeAcquainted();
-  void Verify();
-  void WriteLongTexts();
-  void HearStrangers();
-  void WriteToStrangers();
-  void SufferTheNetwork();
-  void QuarrelAndMakePeace();
-  void LetDaysPass();
-  void FollowToAnotherDevice();
-
-  void CheckDevice(FaultyDevice& device);
   // Of one direction of a conversation, in the order of writing.
   void CheckTexts(absl::string_view where,
                   const std::vector<std::string>& expected,
                   const std::vector<std::string>& found);
+  // What the device has shown, and should have.
+  void CheckShown(const FaultyDevice& device,
+                  const std::set<std::string>& to_show);
 
-  crypto::SeededRandom random_;
-  crypto::SeededRandom disk_random_;
-  crypto::SeededRandom ada_disk_random_;
-  Story story_;
-  FaultyDevice ada_;
-  FaultyDevice ben_;
-  FaultyDevice cid_;
-  FaultyDevice dan_;
-  FaultyDevice eve_;
-  std::unique_ptr<FaultyDevice> bens_second_;
-  std::vector<Text> texts_;
+  bool disturbed_ = false;
+  crypto::SeededRandom random_{2026};
+  crypto::SeededRandom disk_random_{1};
+  crypto::SeededRandom struck_disk_random_{1};
+  Story story_{random_};
 };
+
+// Text of that many bytes, and a few.
+std::string LongText(size_t bytes, absl::string_view word);
 
 }  // namespace messenger::client
 

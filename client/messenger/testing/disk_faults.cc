@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <memory>
 #include <optional>
 #include <set>
 #include <utility>
@@ -13,6 +14,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "client/messenger/testing/crash_story.h"
+#include "client/messenger/testing/devices_story.h"
+#include "client/messenger/testing/life_story.h"
 #include "crypto/random/testing/seeded_random.h"
 #include "routing/runtime/sqlite/testing/simulated_disk.h"
 
@@ -47,17 +50,30 @@ void WriteAll(int file, absl::string_view bytes) {
   }
 }
 
-// Strikes Ada's disk, and heals it once she has noticed.
+std::unique_ptr<CrashStory> Make(CrashStoryKind kind) {
+  switch (kind) {
+    case CrashStoryKind::kLife:
+      return std::make_unique<LifeStory>();
+    case CrashStoryKind::kFirstDevice:
+      return std::make_unique<DevicesStory>(DevicesStory::Struck::kFirst);
+    case CrashStoryKind::kLinkedDevice:
+      return std::make_unique<DevicesStory>(DevicesStory::Struck::kLinked);
+  }
+  return nullptr;
+}
+
+// Strikes the disk, and heals it once its person has noticed.
 class Striker {
  public:
   Striker(DiskFault fault, CrashStory& story) : fault_(fault), story_(story) {
-    story.ada().set_on_failure([this] { BeforeNextTry(); });
+    story.struck().set_on_failure([this] { BeforeNextTry(); });
   }
 
   // Called before the operation of that number.
   void Strike(uint64_t number) {
     struck_ = true;
-    story_.ada_disk_random() = crypto::SeededRandom(number);
+    story_.Disturb();
+    story_.struck_disk_random() = crypto::SeededRandom(number);
     switch (fault_) {
       case DiskFault::kLost:
         disk().CrashAt(number, CrashMode::kDropUnsynced);
@@ -93,14 +109,14 @@ class Striker {
   bool noticed() const { return noticed_; }
 
  private:
-  SimulatedDisk& disk() { return story_.ada().disk(); }
+  SimulatedDisk& disk() { return story_.struck().disk(); }
 
   void BeforeNextTry() {
     if (!struck_) return;
     disk().SetCapacity(0);
     if (fault_ == DiskFault::kTwice && !noticed_) {
       const uint64_t after =
-          story_.ada_disk_random().Uniform(kOperationsOfAStart);
+          story_.struck_disk_random().Uniform(kOperationsOfAStart);
       disk().CrashAt(disk().operations() + 1 + after, CrashMode::kRandom);
     }
     noticed_ = true;
@@ -127,17 +143,18 @@ void Count(const std::vector<std::string>& failures, absl::string_view where,
 // Whatever a fault has left in the log is there after this, too.
 void End(CrashStory& story, Striker& striker) {
   striker.Heal();
-  story.ada().disk().Crash(CrashMode::kDropUnsynced);
-  story.ada().Restart();
+  story.struck().disk().Crash(CrashMode::kDropUnsynced);
+  story.struck().Restart();
   story.Check();
 }
 
 // One story, of which every step is struck at its operation of that number, or
 // at one of the `every` that begin with it, each step at another. Whether any
 // step had as many.
-bool TellStruckSteps(DiskFault fault, uint64_t number, uint64_t every,
-                     CrashPoints& points) {
-  CrashStory story;
+bool TellStruckSteps(CrashStoryKind kind, DiskFault fault, uint64_t number,
+                     uint64_t every, CrashPoints& points) {
+  const std::unique_ptr<CrashStory> told = Make(kind);
+  CrashStory& story = *told;
   Striker striker(fault, story);
   uint64_t next = number;
   uint64_t step = 0;
@@ -147,22 +164,23 @@ bool TellStruckSteps(DiskFault fault, uint64_t number, uint64_t every,
     points.noticed += striker.noticed();
     striker.Heal();
   };
-  story.ada().set_on_step([&] {
+  story.struck().set_on_step([&] {
     end_of_step();
-    next = story.ada().disk().operations() + number + step++ % every;
+    next = story.struck().disk().operations() + number + step++ % every;
   });
-  story.ada().disk().set_on_operation([&](uint64_t operation) {
+  story.struck().disk().set_on_operation([&](uint64_t operation) {
     if (operation == next && !striker.struck()) striker.Strike(operation);
   });
   story.Play();
-  story.ada().set_on_step(nullptr);
-  story.ada().disk().set_on_operation(nullptr);
+  story.struck().set_on_step(nullptr);
+  story.struck().disk().set_on_operation(nullptr);
   end_of_step();
   points.points += struck;
   ++points.stories;
   End(story, striker);
   Count(story.failures(),
-        absl::StrCat(NameOf(fault), " at operation ", number, " of each step"),
+        absl::StrCat(NameOf(kind), ", ", NameOf(fault), " at operation ",
+                     number, " of each step"),
         points);
   return struck > 0;
 }
@@ -170,9 +188,13 @@ bool TellStruckSteps(DiskFault fault, uint64_t number, uint64_t every,
 // The story that forks.
 class ForkingStory {
  public:
-  ForkingStory(DiskFault fault, uint64_t every)
-      : fault_(fault), every_(every), striker_(fault, story_) {
-    story_.ada().disk().set_on_operation(
+  ForkingStory(CrashStoryKind kind, DiskFault fault, uint64_t every)
+      : kind_(kind),
+        fault_(fault),
+        every_(every),
+        told_(Make(kind)),
+        striker_(fault, story_) {
+    story_.struck().disk().set_on_operation(
         [this](uint64_t number) { BeforeOperation(number); });
   }
 
@@ -180,7 +202,7 @@ class ForkingStory {
     story_.Play();
     if (report_to_) ReportAndExit();
     points_.steps = story_.steps();
-    points_.operations = story_.ada().disk().operations();
+    points_.operations = story_.struck().disk().operations();
     forking_ = false;
     story_.Check();
     Count(story_.failures(), "without a fault", points_);
@@ -218,7 +240,9 @@ class ForkingStory {
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
       failures.push_back("died: before the end");
     }
-    Count(failures, absl::StrCat(NameOf(fault_), " at operation ", number),
+    Count(failures,
+          absl::StrCat(NameOf(kind_), ", ", NameOf(fault_), " at operation ",
+                       number),
           points_);
   }
 
@@ -234,9 +258,11 @@ class ForkingStory {
     _exit(0);
   }
 
+  const CrashStoryKind kind_;
   const DiskFault fault_;
   const uint64_t every_;
-  CrashStory story_;
+  const std::unique_ptr<CrashStory> told_;
+  CrashStory& story_ = *told_;
   Striker striker_;
   bool forking_ = true;
   // In a child: the other end of what the parent reads.
@@ -266,23 +292,39 @@ absl::string_view NameOf(DiskFault fault) {
   return "";
 }
 
-CrashPoints StrikeStepByStep(DiskFault fault, uint64_t every) {
+absl::string_view NameOf(CrashStoryKind story) {
+  switch (story) {
+    case CrashStoryKind::kLife:
+      return "life";
+    case CrashStoryKind::kFirstDevice:
+      return "first-device";
+    case CrashStoryKind::kLinkedDevice:
+      return "linked-device";
+  }
+  return "";
+}
+
+CrashPoints StrikeStepByStep(CrashStoryKind kind, DiskFault fault,
+                             uint64_t every) {
   CrashPoints points;
   {
-    CrashStory story;
+    const std::unique_ptr<CrashStory> told = Make(kind);
+    CrashStory& story = *told;
     story.Play();
     points.steps = story.steps();
-    points.operations = story.ada().disk().operations();
+    points.operations = story.struck().disk().operations();
     story.Check();
     Count(story.failures(), "without a fault", points);
   }
   uint64_t number = 1;
-  while (TellStruckSteps(fault, number, every, points)) number += every;
+  while (TellStruckSteps(kind, fault, number, every, points)) {
+    number += every;
+  }
   return points;
 }
 
-CrashPoints StrikeAlone(DiskFault fault, uint64_t every) {
-  return ForkingStory(fault, every).Run();
+CrashPoints StrikeAlone(CrashStoryKind kind, DiskFault fault, uint64_t every) {
+  return ForkingStory(kind, fault, every).Run();
 }
 
 }  // namespace messenger::client

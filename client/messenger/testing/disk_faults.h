@@ -1,7 +1,7 @@
 // Every place in a story (crash_story.h) at which a disk can fail, one after
 // the other, in one of two ways.
 //
-//   step by step   In one telling the fault strikes every step of Ada's at its
+//   step by step   In one telling the fault strikes every step at its
 //                  first operation on the disk, in the next at its second, and
 //                  so on until no step has as many. Some eighty tellings reach
 //                  everything.
@@ -42,9 +42,22 @@ inline constexpr DiskFault kAllDiskFaults[] = {
 };
 absl::string_view NameOf(DiskFault fault);
 
+// Whose disk fails, in which story.
+enum class CrashStoryKind {
+  kLife,          // the only device of a person: life_story.h
+  kFirstDevice,   // one of two: devices_story.h
+  kLinkedDevice,  // the other
+};
+inline constexpr CrashStoryKind kAllCrashStories[] = {
+    CrashStoryKind::kLife,
+    CrashStoryKind::kFirstDevice,
+    CrashStoryKind::kLinkedDevice,
+};
+absl::string_view NameOf(CrashStoryKind story);
+
 struct CrashPoints {
   int steps = 0;            // of the story
-  uint64_t operations = 0;  // of the story on Ada's disk, without faults
+  uint64_t operations = 0;  // of the story on the disk, without faults
   uint64_t points = 0;      // at which a fault struck
   uint64_t noticed = 0;     // of these, by somebody who had to try again
   uint64_t stories = 0;     // that were told
@@ -56,10 +69,11 @@ struct CrashPoints {
 };
 
 // Of each step one of every so many operations.
-CrashPoints StrikeStepByStep(DiskFault fault, uint64_t every);
+CrashPoints StrikeStepByStep(CrashStoryKind story, DiskFault fault,
+                             uint64_t every);
 
 // Of the whole story one of every so many operations.
-CrashPoints StrikeAlone(DiskFault fault, uint64_t every);
+CrashPoints StrikeAlone(CrashStoryKind story, DiskFault fault, uint64_t every);
 
 }  // namespace messenger::client
 

@@ -87,8 +87,20 @@ FaultyDevice::FaultyDevice(absl::string_view name, Story& story,
       key_(story.random.Secret<32>()),
       account_(moved_from == nullptr
                    ? AccountKeys::Generate(story.random)
-                   : AccountKeys::FromSeed(moved_from->account_.seed())),
+                   : AccountKeys::FromSeed(moved_from->account_->seed())),
+      id_(account_->id()),
       restored_(moved_from != nullptr) {}
+
+FaultyDevice::FaultyDevice(AwaitsLink, absl::string_view name, Story& story,
+                           crypto::Random& disk_random)
+    : name_(name),
+      story_(story),
+      disk_(disk_random),
+      mail_(story.network, story.executor, story.random),
+      powered_mail_(std::make_unique<PoweredMail>(*this)),
+      key_(story.random.Secret<32>()),
+      id_(AccountKeys::Generate(story.random).id()),  // until it is on
+      restored_(false) {}
 
 FaultyDevice::~FaultyDevice() { Close(); }
 
@@ -116,13 +128,17 @@ absl::Status FaultyDevice::Open() {
   absl::StatusOr<std::unique_ptr<Messenger>> messenger =
       Messenger::Open(environment);
   if (absl::IsNotFound(messenger.status())) {
-    RETURN_IF_ERROR(Messenger::CreateAccount(*store_, account_, restored_,
-                                             name_, story_.clock.Now(),
-                                             story_.random));
+    RETURN_IF_ERROR(account_ ? Messenger::CreateAccount(
+                                   *store_, *account_, restored_, name_,
+                                   story_.clock.Now(), story_.random)
+                             : Messenger::CreateForLink(
+                                   *store_, story_.clock.Now(), story_.random));
     messenger = Messenger::Open(environment);
   }
   RETURN_IF_ERROR(messenger.status());
   messenger_ = *std::move(messenger);
+  id_ = messenger_->account_id();
+  linked_ = messenger_->account_keys() == nullptr;
   return absl::OkStatus();
 }
 
@@ -163,10 +179,14 @@ void FaultyDevice::Restart() {
 }
 
 void FaultyDevice::Publish() {
-  Do("publish", [&] {
-    return Await<Delivery>(
-               [&](auto done) { messenger_->Publish(std::move(done)); })
-        .status();
+  Do("publish", [&]() -> absl::Status {
+    RETURN_IF_ERROR(Await<Delivery>([&](auto done) {
+                      messenger_->Publish(std::move(done));
+                    }).status());
+    for (const OwnDevice& device : messenger_->Devices()) {
+      if (device.is_this) device_id_ = std::string(device.id.bytes());
+    }
+    return absl::OkStatus();
   });
 }
 
@@ -212,6 +232,8 @@ absl::Status FaultyDevice::ReceiveOnce() {
   // What a restored account finds at first was sealed for another device.
   const bool expected = expects_unreadable_ || (restored_ && !has_read_);
   has_read_ = true;
+  // The database is another account's now.
+  if (messenger_->became_linked()) return Open();
   unreadable_ += report.unreadable;
   if (report.unreadable > 0 && !expected) {
     story_.Fail(absl::StrCat("unreadable: by ", name_));
@@ -295,6 +317,53 @@ void FaultyDevice::Rename(absl::string_view name) {
   Do("rename", [&] { return messenger_->SetName(name); });
 }
 
+void FaultyDevice::OfferLink(const FaultyDevice& fresh) {
+  Do("offer a link", [&] { return messenger_->OfferLink(fresh.id()); });
+}
+
+std::string FaultyDevice::LinkDigits() {
+  std::string digits;
+  Do("show digits", [&]() -> absl::Status {
+    ASSIGN_OR_RETURN(digits, messenger_->LinkDigits());
+    return absl::OkStatus();
+  });
+  return digits;
+}
+
+void FaultyDevice::ConfirmLink(absl::string_view digits) {
+  std::optional<size_t> before;
+  Do("confirm a link", [&]() -> absl::Status {
+    const size_t devices = messenger_->Devices().size();
+    if (!before) before = devices;
+    return devices > *before ? absl::OkStatus()
+                             : messenger_->ConfirmLink(digits);
+  });
+}
+
+void FaultyDevice::Unlink(const FaultyDevice& linked) {
+  Do("unlink", [&]() -> absl::Status {
+    for (const OwnDevice& device : messenger_->Devices()) {
+      if (device.id.bytes() != linked.device_id_) continue;
+      return messenger_->UnlinkDevice(device.id);
+    }
+    return absl::OkStatus();
+  });
+}
+
+void FaultyDevice::LearnOfUnlinking() {
+  Do("learn of it", [&]() -> absl::Status {
+    const absl::Status told = Await<Delivery>([&](auto done) {
+                                messenger_->Publish(std::move(done));
+                              }).status();
+    if (absl::IsFailedPrecondition(told)) {
+      unlinked_ = true;
+      return absl::OkStatus();
+    }
+    if (told.ok()) story_.Fail("stuck: it does not know");
+    return told;
+  });
+}
+
 std::vector<Message> FaultyDevice::HistoryWith(const FaultyDevice& other) {
   std::vector<Message> history;
   Do("history", [&]() -> absl::Status {
@@ -308,7 +377,7 @@ void FaultyDevice::CheckWhatIsLeft() {
   Do("outbox", [&]() -> absl::Status {
     ASSIGN_OR_RETURN(const std::vector<OutboxItem> outbox, store_->Outbox());
     ASSIGN_OR_RETURN(const int64_t quarantined, store_->QuarantinedCount());
-    if (!outbox.empty()) {
+    if (!outbox.empty() && !unlinked_) {
       story_.Fail(absl::StrCat("lost: in the outbox of ", name_));
     }
     if (quarantined != std::min<int64_t>(unreadable_, kMaxQuarantined)) {

@@ -57,13 +57,17 @@ class FaultyDevice final {
   FaultyDevice(absl::string_view name, Story& story,
                crypto::Random& disk_random,
                const FaultyDevice* moved_from = nullptr);
+  // A device that waits to be linked; id() is its code until it is.
+  struct AwaitsLink {};
+  FaultyDevice(AwaitsLink, absl::string_view name, Story& story,
+               crypto::Random& disk_random);
   ~FaultyDevice();
 
   sqlite::SimulatedDisk& disk() { return disk_; }
   InMemoryMailService& mail() { return mail_; }
   ClientStore& store() { return *store_; }
   const std::string& name() const { return name_; }
-  const crypto::AccountId& id() const { return account_.id(); }
+  const crypto::AccountId& id() const { return id_; }
 
   // Called when the person sees that something has failed, before the next
   // try.
@@ -103,14 +107,23 @@ class FaultyDevice final {
   void Verify(const FaultyDevice& other);
   void Unverify(const FaultyDevice& other);
   void Rename(absl::string_view name);
+  // Several devices: the first device of an account offers to link `fresh`,
+  // both show digits, the first types what the other shows.
+  void OfferLink(const FaultyDevice& fresh);
+  std::string LinkDigits();
+  void ConfirmLink(absl::string_view digits);
+  void Unlink(const FaultyDevice& linked);
+  bool linked() const { return linked_; }
+  // It is told that the account does not list it any more.
+  void LearnOfUnlinking();
 
   // The texts that were reported. One is reported again only while nothing
   // says that it was shown.
   const std::set<std::string>& shown() const { return shown_; }
 
   std::vector<Message> HistoryWith(const FaultyDevice& other);
-  // At the end of the story: nothing waits, nothing was unreadable, and the
-  // file is sound.
+  // At the end of the story: nothing waits, unless the device was unlinked and
+  // sends nothing any more; nothing was unreadable, and the file is sound.
   void CheckWhatIsLeft();
 
  private:
@@ -132,8 +145,13 @@ class FaultyDevice final {
   InMemoryMailService mail_;
   std::unique_ptr<PoweredMail> powered_mail_;
   DatabaseKey key_;
-  crypto::AccountKeys account_;
+  // None: it waits to be linked.
+  std::optional<crypto::AccountKeys> account_;
+  crypto::AccountId id_;
+  std::string device_id_;
   const bool restored_;
+  bool linked_ = false;
+  bool unlinked_ = false;
   bool has_read_ = false;
   bool expects_unreadable_ = false;
   int64_t unreadable_ = 0;

@@ -188,6 +188,9 @@ void InMemoryMailService::GetRecords(const std::string& mailbox,
       records.push_back(record);
     }
   }
+  if (faults_.records != nullptr) {
+    faults_.records({mailbox, mailbox_namespace}, records);
+  }
   Answer<std::vector<MailRecord>>(std::move(done), std::move(records));
 }
 

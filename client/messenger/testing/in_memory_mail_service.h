@@ -43,6 +43,9 @@ class InMemoryMailService final : public MailService {
     bool hand_out_everything_again = false;
     bool shuffle = false;
     bool withhold_records = false;
+    // May replace what a swarm shows of records.
+    std::function<void(const InMemoryMail::Box&, std::vector<MailRecord>&)>
+        records;
     // Mailboxes whose records cannot be had.
     std::set<std::string> unreachable;
     // No more records are taken after so many; negative: all are.

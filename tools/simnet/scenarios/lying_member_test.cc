@@ -51,7 +51,7 @@ TEST_P(LyingMemberTest, OneThatThrowsAwayWhatItSignedForLosesNothing) {
 }
 
 TEST_P(LyingMemberTest, OneThatHidesWhatItHasHidesNothing) {
-  SetLie(seed() % 2 == 0 ? Lie::kHide : Lie::kOldRecords);
+  SetLie(seed() % 2 == 0 ? Lie::kHide : Lie::kNoRecords);
   ExpectAConversation();
 }
 
