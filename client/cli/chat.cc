@@ -56,8 +56,10 @@ std::string TakeWord(std::string* text) {
 
 }  // namespace
 
-Chat::Chat(std::string who)
-    : who_(std::move(who)), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+Chat::Chat(std::string who, const routing::Clock& clock)
+    : who_(std::move(who)),
+      clock_(clock),
+      wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
 Chat::~Chat() { close(wake_); }
 
@@ -182,7 +184,7 @@ void Chat::Talk() {
 
 // Until the prompt says something else; -1: for ever.
 int Chat::MillisecondsOfWriting() const {
-  const absl::Duration left = writes_until_ - absl::Now();
+  const absl::Duration left = writes_until_ - clock_.Now();
   if (left <= absl::ZeroDuration()) return -1;
   return static_cast<int>(absl::ToInt64Milliseconds(left)) + 1;
 }
@@ -192,7 +194,7 @@ void Chat::TellTyping() {
   // A command is nobody's business; "//" begins a text.
   const bool command =
       absl::StartsWith(text, "/") && !absl::StartsWith(text, "//");
-  const absl::Time now = absl::Now();
+  const absl::Time now = clock_.Now();
   if (text.empty() || command || now - told_typing_ < kTypingPause) return;
   told_typing_ = now;
   Call([this](grpc::ClientContext& context) -> Task {
@@ -449,7 +451,7 @@ void Chat::Draw() {
   const std::string prompt = absl::StrCat(
       name_,
       on_the_way > 0 ? absl::StrCat(" (", on_the_way, " on the way)") : "",
-      absl::Now() < writes_until_ ? " (is writing)" : "", "> ");
+      clock_.Now() < writes_until_ ? " (is writing)" : "", "> ");
   std::fputs(editor_.Render(prompt, Columns()).c_str(), stdout);
   std::fflush(stdout);
 }
@@ -522,7 +524,7 @@ void Chat::ShowEvent(const local::v1::Event& event) {
   switch (event.event_case()) {
     case local::v1::Event::kTyping:
       if (event.typing() == account_id_) {
-        writes_until_ = absl::Now() + kTypingLasts;
+        writes_until_ = clock_.Now() + kTypingLasts;
       }
       break;
     case local::v1::Event::kMessage: {

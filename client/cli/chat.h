@@ -25,12 +25,14 @@
 #include "client/daemon/proto/local.grpc.pb.h"
 #include "grpcpp/channel.h"
 #include "grpcpp/client_context.h"
+#include "routing/runtime/clock.h"
 
 namespace messenger::client {
 
 class Chat final {
  public:
-  explicit Chat(std::string who);
+  // `clock` must outlive this.
+  Chat(std::string who, const routing::Clock& clock);
   ~Chat();
 
   Chat(const Chat&) = delete;
@@ -81,6 +83,7 @@ class Chat final {
   void Work();
 
   const std::string who_;
+  const routing::Clock& clock_;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<Stub> stub_;
   int wake_ = -1;

@@ -125,7 +125,7 @@ ExitCode RunChat(const std::vector<std::string>& words,
     std::fprintf(stderr, "Say with whom: session chat WHO.\n");
     return ExitCode::kUsage;
   }
-  Chat chat(arguments.word(1));
+  Chat chat(arguments.word(1), environment.clock);
   const std::shared_ptr<grpc::Channel> channel = ConnectToDaemon(folder);
   if (channel == nullptr) {
     return RunOwnDaemon(

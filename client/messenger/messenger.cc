@@ -87,7 +87,8 @@ absl::Status Messenger::CreateAccount(ClientStore& store,
 absl::Status Messenger::CreateWith(ClientStore& store,
                                    const AccountKeys& account,
                                    const DeviceKeys& device, bool restored,
-                                   absl::string_view name, absl::Time now) {
+                                   absl::string_view name, absl::Time now,
+                                   bool awaits_link) {
   RETURN_IF_ERROR(CheckProfileName(name));
   return store.Transaction([&]() -> absl::Status {
     ASSIGN_OR_RETURN(const std::optional<std::string> existing,
@@ -99,6 +100,9 @@ absl::Status Messenger::CreateWith(ClientStore& store,
         SetSecret(store, kSeedSetting, std::string(account.seed().Expose())));
     RETURN_IF_ERROR(SetSecret(store, kDeviceSetting, device.Serialize()));
     RETURN_IF_ERROR(store.SetSetting(kNameSetting, name));
+    if (awaits_link) {
+      RETURN_IF_ERROR(store.SetSetting(kLinkSetting, kLinkAwaited));
+    }
     RETURN_IF_ERROR(
         SetSecret(store, kPrekeysSetting, PrekeySecrets().Serialize()));
     if (restored) return store.SetSetting(kRestoredSetting, "1");

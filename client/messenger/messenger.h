@@ -355,7 +355,8 @@ class Messenger final {
   static absl::Status CreateWith(ClientStore& store,
                                  const crypto::AccountKeys& account,
                                  const DeviceKeys& device, bool restored,
-                                 absl::string_view name, absl::Time now);
+                                 absl::string_view name, absl::Time now,
+                                 bool awaits_link = false);
   static absl::StatusOr<OwnAccount> LoadAccount(ClientStore& store,
                                                 const DeviceKeys& device);
 

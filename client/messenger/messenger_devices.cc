@@ -300,10 +300,9 @@ absl::Status Messenger::ApplyStanding(Contact& contact,
 absl::Status Messenger::CreateForLink(ClientStore& store, absl::Time now,
                                       crypto::Random& random) {
   const AccountKeys account = AccountKeys::Generate(random);
-  RETURN_IF_ERROR(CreateWith(
-      store, account, DeviceKeys::GenerateFor(account.signing_key(), random),
-      /*restored=*/false, "", now));
-  return store.SetSetting(kLinkSetting, kLinkAwaited);
+  return CreateWith(store, account,
+                    DeviceKeys::GenerateFor(account.signing_key(), random),
+                    /*restored=*/false, "", now, /*awaits_link=*/true);
 }
 
 absl::StatusOr<bool> Messenger::AwaitsLink() {
