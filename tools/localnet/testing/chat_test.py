@@ -307,7 +307,8 @@ class ChatTest(unittest.TestCase):
             "unsend", "unverify"])
         self.assertEqual(self.offered("history", "--li"), ["--limit"])
         self.assertEqual(self.offered("--json", "account", ""),
-                         ["create", "restore", "link", "show", "pin"])
+                         ["create", "restore", "link", "show", "vault",
+                          "pin"])
         self.assertEqual(self.offered("--routing", ""), ["onion", "proxy"])
         # Names of files are the shell's own business.
         self.assertEqual(self.offered("send", "Ben", "--file", ""), [""])
