@@ -1580,12 +1580,13 @@ absl::Status ClientStore::CountSequence(const AccountId& peer,
 absl::Status ClientStore::PutSent(const OutboxItem& item, absl::Time expiry) {
   // What was taken away meanwhile is not kept.
   bool gone = false;
+  bool vanishes = false;
   if (item.words_of != 0) {
     ASSIGN_OR_RETURN(const std::optional<Message> message,
                      FindMessage(item.words_of));
     gone = !message || message->removal != Removal::kNone;
+    vanishes = message && message->timer > absl::ZeroDuration();
   }
-  ASSIGN_OR_RETURN(const bool vanishes, Vanishes(item.words_of));
   ASSIGN_OR_RETURN(const Words words,
                    Seal(vanishes && !gone, gone ? "" : item.content));
   ASSIGN_OR_RETURN(
