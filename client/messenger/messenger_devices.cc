@@ -426,10 +426,9 @@ absl::Status Messenger::ApplyLink(const Contact& contact,
 }
 
 absl::StatusOr<bool> Messenger::LinkIsOpen() {
-  ASSIGN_OR_RETURN(const std::string started, LinkValue(kLinkStartedSetting));
-  int64_t started_ms = 0;
-  return absl::SimpleAtoi(started, &started_ms) &&
-         env_.clock.Now() < absl::FromUnixMillis(started_ms) + kLinkWindow;
+  ASSIGN_OR_RETURN(const std::optional<absl::Time> started,
+                   TimeSetting(env_.store, kLinkStartedSetting));
+  return started && env_.clock.Now() < *started + kLinkWindow;
 }
 
 absl::StatusOr<std::string> Messenger::LinkDigits() {

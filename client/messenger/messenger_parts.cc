@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "crypto/base/secure_memory.h"
 #include "crypto/base/status_macros.h"
@@ -38,6 +39,22 @@ std::string PrekeyMarkSetting(const crypto::AccountId& peer,
 bool IsOurFailure(const absl::Status& status) {
   return absl::IsDataLoss(status) || absl::IsUnavailable(status) ||
          absl::IsInternal(status) || absl::IsResourceExhausted(status);
+}
+
+absl::StatusOr<std::optional<absl::Time>> TimeSetting(ClientStore& store,
+                                                      absl::string_view name) {
+  ASSIGN_OR_RETURN(const std::optional<std::string> setting,
+                   store.Setting(name));
+  int64_t milliseconds = 0;
+  if (!setting || !absl::SimpleAtoi(*setting, &milliseconds)) {
+    return std::nullopt;
+  }
+  return absl::FromUnixMillis(milliseconds);
+}
+
+absl::Status SetTimeSetting(ClientStore& store, absl::string_view name,
+                            absl::Time time) {
+  return store.SetSetting(name, absl::StrCat(absl::ToUnixMillis(time)));
 }
 
 absl::Status SetSecret(ClientStore& store, absl::string_view name,

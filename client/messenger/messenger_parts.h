@@ -3,12 +3,14 @@
 #ifndef CLIENT_MESSENGER_MESSENGER_PARTS_H_
 #define CLIENT_MESSENGER_MESSENGER_PARTS_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "client/session/device_keys.h"
 #include "client/session/identity_record.h"
 #include "client/session/session.h"
@@ -96,6 +98,13 @@ std::string PrekeyMarkSetting(const crypto::AccountId& peer,
 // Failures of our own device: they say nothing about the message, which must
 // be read again later. Everything else is the message's fault.
 bool IsOurFailure(const absl::Status& status);
+
+// A time in a setting: milliseconds since 1970, decimal. Nothing where there is
+// none.
+absl::StatusOr<std::optional<absl::Time>> TimeSetting(ClientStore& store,
+                                                      absl::string_view name);
+absl::Status SetTimeSetting(ClientStore& store, absl::string_view name,
+                            absl::Time time);
 
 // Stores and wipes it.
 absl::Status SetSecret(ClientStore& store, absl::string_view name,

@@ -260,11 +260,9 @@ absl::Status Messenger::AdoptIdentity(const std::vector<MailRecord>& records) {
 
 bool Messenger::OwnIdentityDue() const {
   if (keys_) return false;
-  const auto read = env_.store.Setting(kOwnIdentityReadSetting);
-  int64_t read_ms = 0;
-  return !read.ok() || !*read || !absl::SimpleAtoi(**read, &read_ms) ||
-         env_.clock.Now() >=
-             absl::FromUnixMillis(read_ms) + kOwnIdentityInterval;
+  const auto read = TimeSetting(env_.store, kOwnIdentityReadSetting);
+  return !read.ok() || !*read ||
+         env_.clock.Now() >= **read + kOwnIdentityInterval;
 }
 
 // Whether the account still lists this device, and which others.

@@ -7,7 +7,6 @@
 #include <utility>
 #include <variant>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "client/messenger/messenger.h"
 #include "client/messenger/messenger_parts.h"
@@ -373,12 +372,9 @@ absl::StatusOr<bool> Messenger::IdentityCheckDue(const AccountId& peer) {
   ASSIGN_OR_RETURN(const std::optional<Contact> contact,
                    env_.store.FindContact(peer));
   if (!contact || contact->identity_record.empty()) return false;
-  ASSIGN_OR_RETURN(const std::optional<std::string> checked,
-                   env_.store.Setting(IdentityCheckSetting(peer)));
-  int64_t checked_ms = 0;
-  if (!checked || !absl::SimpleAtoi(*checked, &checked_ms)) return true;
-  return env_.clock.Now() >=
-         absl::FromUnixMillis(checked_ms) + kIdentityCheckInterval;
+  ASSIGN_OR_RETURN(const std::optional<absl::Time> checked,
+                   TimeSetting(env_.store, IdentityCheckSetting(peer)));
+  return !checked || env_.clock.Now() >= *checked + kIdentityCheckInterval;
 }
 
 void Messenger::SealAndStore(std::shared_ptr<FlushRun> run, size_t chain,

@@ -32,23 +32,6 @@ using ::messenger::swarm::MailboxNamespace;
 
 constexpr size_t kHeadBytes = 16;
 
-// "Since 1970, in milliseconds" of a setting; nothing where there is none.
-absl::StatusOr<std::optional<absl::Time>> TimeSetting(ClientStore& store,
-                                                      const char* name) {
-  ASSIGN_OR_RETURN(const std::optional<std::string> setting,
-                   store.Setting(name));
-  int64_t milliseconds = 0;
-  if (!setting || !absl::SimpleAtoi(*setting, &milliseconds)) {
-    return std::nullopt;
-  }
-  return absl::FromUnixMillis(milliseconds);
-}
-
-absl::Status SetTimeSetting(ClientStore& store, const char* name,
-                            absl::Time time) {
-  return store.SetSetting(name, absl::StrCat(absl::ToUnixMillis(time)));
-}
-
 std::string Bytes(const VaultRecordMark& mark) {
   return crypto::ByteWriter().U64(mark.seq).Bytes(mark.head).Take();
 }
